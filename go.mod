@@ -1,6 +1,6 @@
 module github.com/dovetail-dev/dovetail
 
-go 1.26.8
+go 1.26.0
 
 require (
 	buf.build/go/hyperpb v0.1.3 // indirect
