@@ -1,0 +1,140 @@
+package broker
+
+import (
+	"context"
+	"slices"
+	"sync"
+)
+
+// budget is the memory that all connections share. Who wants more than there
+// is waits in line; who holds some already may take the one overdraft, so that
+// connections that each hold a part of their frames never wait for each other.
+type budget struct {
+	mu        sync.Mutex
+	limit     int64
+	used      int64
+	overdrawn bool
+	waiting   []*budgetWaiter
+}
+
+type budgetWaiter struct {
+	lease *lease
+	bytes int64
+	ready chan struct{}
+}
+
+func newBudget(limit int64) *budget { return &budget{limit: limit} }
+
+// lease is what one holder has taken of the budget.
+type lease struct {
+	from      *budget
+	bytes     int64
+	overdraft bool
+}
+
+// grow adds n bytes to the lease, waiting until there is room.
+func (l *lease) grow(ctx context.Context, n int64) error {
+	b := l.from
+	b.mu.Lock()
+	if l.overdraft || (len(b.waiting) == 0 && b.fits(n)) {
+		b.give(l, n)
+		b.mu.Unlock()
+		return nil
+	}
+	if l.bytes > 0 && !b.overdrawn {
+		b.overdrawn, l.overdraft = true, true
+		b.give(l, n)
+		b.mu.Unlock()
+		return nil
+	}
+	w := &budgetWaiter{lease: l, bytes: n, ready: make(chan struct{})}
+	b.waiting = append(b.waiting, w)
+	b.mu.Unlock()
+	select {
+	case <-w.ready:
+		return nil
+	case <-ctx.Done():
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if i := slices.Index(b.waiting, w); i >= 0 {
+		b.waiting = slices.Delete(b.waiting, i, i+1)
+		b.admit()
+	}
+	// Otherwise it was admitted in the same moment, and release gives it back.
+	return ctx.Err()
+}
+
+// tryGrow adds n bytes if there is room for them now.
+func (l *lease) tryGrow(n int64) bool {
+	l.from.mu.Lock()
+	defer l.from.mu.Unlock()
+	if len(l.from.waiting) > 0 || !l.from.fits(n) {
+		return false
+	}
+	l.from.give(l, n)
+	return true
+}
+
+// release gives everything back.
+func (l *lease) release() {
+	b := l.from
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if l.bytes == 0 {
+		return
+	}
+	b.used -= l.bytes
+	l.bytes = 0
+	if l.overdraft {
+		l.overdraft, b.overdrawn = false, false
+	}
+	b.admit()
+}
+
+func (b *budget) give(l *lease, n int64) {
+	b.used += n
+	l.bytes += n
+}
+
+// fits says whether n more bytes may be used. A request larger than the whole
+// budget fits when nothing else is used.
+func (b *budget) fits(n int64) bool { return b.used+n <= b.limit || b.used == 0 }
+
+// plenty says that less than half is used.
+func (b *budget) plenty() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.used < b.limit/2 && len(b.waiting) == 0
+}
+
+func (b *budget) inUse() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.used
+}
+
+// admit lets in whoever there is room for, in order, and hands on the overdraft
+// if nobody has it.
+func (b *budget) admit() {
+	for len(b.waiting) > 0 && b.fits(b.waiting[0].bytes) {
+		b.admitAt(0)
+	}
+	if b.overdrawn {
+		return
+	}
+	if i := slices.IndexFunc(b.waiting, func(w *budgetWaiter) bool { return w.lease.bytes > 0 }); i >= 0 {
+		b.overdrawn, b.waiting[i].lease.overdraft = true, true
+		b.admitAt(i)
+	}
+}
+
+func (b *budget) admitAt(i int) {
+	w := b.waiting[i]
+	b.waiting = slices.Delete(b.waiting, i, i+1)
+	b.give(w.lease, w.bytes)
+	close(w.ready)
+}

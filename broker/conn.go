@@ -1,0 +1,299 @@
+package broker
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// conn is one client's connection: a reader, which runs handlers, and a writer,
+// which sends what they answer in the order of the requests.
+type conn struct {
+	b        *Broker
+	listener *listener
+	net      net.Conn
+	log      *slog.Logger
+	host     string // the client's address without its port
+
+	// ctx ends when either side is done or the broker stops waiting.
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	replies chan pending
+	// inFlight counts requests read and not yet answered.
+	inFlight atomic.Int32
+	// draining says that the broker closes: no further request is read.
+	draining atomic.Bool
+
+	// What follows belongs to the reader.
+	auth     authentication
+	software string // what ApiVersions said the client is
+
+	whyOnce sync.Once
+}
+
+// pending is a reply on its way to the writer.
+type pending struct {
+	req   *request
+	reply reply
+}
+
+// serve runs the connection until it ends.
+func (c *conn) serve() {
+	defer c.cancel()
+	if t, ok := c.net.(*tls.Conn); ok {
+		ctx, cancel := context.WithTimeout(c.ctx, c.b.opts.Limits.FrameTime)
+		err := t.HandshakeContext(ctx)
+		cancel()
+		if err != nil {
+			c.end("TLS handshake: " + err.Error())
+			_ = c.net.Close()
+			return
+		}
+	}
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		c.guard(c.write)
+		// Whatever stopped the writer ends the connection; the reader may
+		// still want to hand over replies.
+		c.cancel()
+		_ = c.net.SetReadDeadline(aLongTimeAgo)
+		for p := range c.replies {
+			c.finished(p)
+		}
+	}()
+	c.guard(c.read)
+	if !c.draining.Load() {
+		// The client is gone or unwelcome: nobody waits for what is waited for.
+		c.cancel()
+	}
+	close(c.replies)
+	<-written
+	_ = c.net.Close()
+}
+
+var aLongTimeAgo = time.Unix(1, 0)
+
+// guard keeps a panic, which would be a mistake in the broker, from ending more
+// than this connection.
+func (c *conn) guard(run func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.log.Error("connection closed by a panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			c.cancel()
+		}
+	}()
+	run()
+}
+
+// end logs why the broker ends the connection, once.
+func (c *conn) end(why string) {
+	c.whyOnce.Do(func() {
+		c.b.metrics.closed()
+		c.log.Warn("connection closed", "reason", why)
+	})
+}
+
+// read reads requests and runs them until the connection ends.
+func (c *conn) read() {
+	limits := c.b.opts.Limits
+	frames := frameReader{conn: c.net, in: bufio.NewReaderSize(c.net, 8<<10), memory: c.b.memory, step: limits.FrameTime}
+	for c.ctx.Err() == nil && !c.draining.Load() {
+		limit := limits.RequestBytes
+		if !c.auth.done() {
+			limit = limits.UnauthenticatedRequestBytes
+		}
+		c.awaitRequest()
+		f, err := frames.next(c.ctx, limit)
+		if err != nil {
+			if errors.Is(err, errIdle) && c.inFlight.Load() > 0 {
+				continue // it is the client that waits
+			}
+			c.readFailed(err)
+			return
+		}
+		r, err := c.b.decode(f, c.auth.done())
+		if err != nil {
+			f.release()
+			c.end(err.Error())
+			return
+		}
+		r.conn, r.received = c, time.Now()
+		c.inFlight.Add(1)
+		rep := r.api.handle(c.b, c.ctx, r)
+		if rep.later == nil {
+			r.frame.release()
+		}
+		c.replies <- pending{r, rep}
+		if rep.close != "" {
+			c.end(rep.close)
+			return
+		}
+		if rep.mute > 0 {
+			c.pause(rep.mute)
+		}
+	}
+}
+
+// awaitRequest gives the client as long as it may be idle. The broker's Close
+// sets a deadline of its own, which must not be undone.
+func (c *conn) awaitRequest() {
+	_ = c.net.SetReadDeadline(time.Now().Add(c.b.opts.Limits.Idle))
+	if c.draining.Load() || c.ctx.Err() != nil {
+		_ = c.net.SetReadDeadline(aLongTimeAgo)
+	}
+}
+
+// pause keeps the next request of a client that is over its quota unread.
+func (c *conn) pause(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-c.ctx.Done():
+	}
+}
+
+// readFailed logs what an operator may act upon. A client that goes away is
+// none of it, and neither is one that has said nothing for long.
+func (c *conn) readFailed(err error) {
+	var tooLarge errFrameTooLarge
+	switch {
+	case errors.As(err, &tooLarge), errors.Is(err, errFrameLength):
+		c.end(err.Error())
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		c.end("the client went away in the middle of a request")
+	case errors.Is(err, os.ErrDeadlineExceeded) && !c.draining.Load() && c.ctx.Err() == nil:
+		c.end("the client stopped in the middle of a request")
+	}
+}
+
+// write sends replies in order until there are no more or sending fails.
+func (c *conn) write() {
+	out := connWriter{conn: c.net, step: c.b.opts.Limits.FrameTime}
+	for p := range c.replies {
+		rep := p.reply
+		if rep.later != nil {
+			rep = rep.later(c.ctx)
+			rep.mute = max(rep.mute, p.reply.mute)
+		}
+		err := c.send(&out, p.req, rep)
+		c.finished(pending{p.req, rep})
+		if err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				c.end("the client takes its answers too slowly")
+			}
+			return
+		}
+		if rep.close != "" {
+			c.end(rep.close)
+			return
+		}
+	}
+}
+
+// finished gives back what a request and its reply hold.
+func (c *conn) finished(p pending) {
+	p.req.frame.release()
+	if p.reply.body != nil && p.reply.body.release != nil {
+		p.reply.body.release()
+	}
+	c.inFlight.Add(-1)
+}
+
+// send encodes and writes one reply.
+func (c *conn) send(out *connWriter, r *request, rep reply) error {
+	sent := 0
+	defer func() { c.b.metrics.request(r, sent) }()
+	switch {
+	case rep.none:
+		return nil
+	case rep.body != nil:
+		for _, part := range rep.body.parts {
+			sent += len(part)
+		}
+		return out.writeParts(rep.body.parts)
+	case rep.resp == nil:
+		return fmt.Errorf("no answer to %s", kmsg.NameForKey(r.key))
+	}
+	out.buf = appendResponseHeader(out.buf[:0], r.correlation, taggedResponse(rep.resp))
+	out.buf = rep.resp.AppendTo(out.buf)
+	finishFrame(out.buf, len(out.buf))
+	sent = len(out.buf)
+	err := out.writeBytes(out.buf)
+	if cap(out.buf) > 64<<10 {
+		out.buf = nil
+	}
+	return err
+}
+
+// connWriter writes with a deadline for every part, so that a large answer to a
+// slow but living client goes through.
+type connWriter struct {
+	conn net.Conn
+	step time.Duration
+	buf  []byte
+}
+
+const writePartBytes = 1 << 20
+
+func (w *connWriter) writeBytes(b []byte) error {
+	for len(b) > 0 {
+		n := min(len(b), writePartBytes)
+		_ = w.conn.SetWriteDeadline(time.Now().Add(w.step))
+		if _, err := w.conn.Write(b[:n]); err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+// writeParts writes many parts with as few system calls as it can.
+func (w *connWriter) writeParts(parts [][]byte) error {
+	for len(parts) > 0 {
+		var group net.Buffers
+		total := 0
+		for len(parts) > 0 && (total == 0 || total+len(parts[0]) <= writePartBytes) {
+			group = append(group, parts[0])
+			total += len(parts[0])
+			parts = parts[1:]
+		}
+		if len(group) == 1 {
+			if err := w.writeBytes(group[0]); err != nil {
+				return err
+			}
+			continue
+		}
+		_ = w.conn.SetWriteDeadline(time.Now().Add(w.step))
+		if _, err := group.WriteTo(w.conn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// drain lets the connection end once everything that was read is answered.
+func (c *conn) drain() {
+	c.draining.Store(true)
+	_ = c.net.SetReadDeadline(aLongTimeAgo)
+}
+
+// kill ends the connection now.
+func (c *conn) kill() {
+	c.cancel()
+	_ = c.net.Close()
+}

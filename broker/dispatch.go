@@ -1,0 +1,158 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// api is a row of the table of what is served.
+type api struct {
+	key kmsg.Key
+	// min and max are the versions that ApiVersions offers.
+	min, max int16
+	// served is the lowest version that is answered, if that is above min: some
+	// clients take a low floor as a sign of other features.
+	served int16
+	// handle does what a request asks. See handler.
+	handle handler
+	// open requests are answered before a client has authenticated.
+	open bool
+	// view requests are decoded without copying; their bytes are gone once the
+	// handler and the function that it may have left for later are done.
+	view bool
+}
+
+// handler runs on the connection's reader: the next request waits for it. It
+// must not wait for anything but a local file; what it has to wait for it
+// leaves to the function of a later reply. Effects that other requests must
+// see in order belong into the handler, not into that function.
+//
+// ctx ends when the connection does or the broker stops.
+type handler func(b *Broker, ctx context.Context, r *request) reply
+
+// apis is everything that is served. What a row promises is in the file of its
+// API.
+var apis = []api{
+	{key: kmsg.ApiVersions, min: 0, max: 4, handle: (*Broker).apiVersions, open: true},
+}
+
+// byKey finds a row. It is made once, before the first connection.
+var byKey = func() map[int16]*api {
+	m := make(map[int16]*api, len(apis))
+	for i := range apis {
+		m[apis[i].key.Int16()] = &apis[i]
+	}
+	return m
+}
+
+// request is one request of a client, decoded.
+type request struct {
+	requestHeader
+	conn     *conn
+	api      *api
+	body     kmsg.Request
+	frame    frame
+	received time.Time
+	bytes    int // of the frame
+	// unsupported asks for an ApiVersions answer that says that the version is
+	// not known, which clients read to find one that is.
+	unsupported bool
+}
+
+// reply is what a handler has to say. Build it with answer, later or noAnswer.
+type reply struct {
+	resp  kmsg.Response
+	later func(ctx context.Context) reply
+	body  *body
+	none  bool
+	close string // why the connection ends after this, if it does
+	mute  time.Duration
+}
+
+// answer is a reply that is ready.
+func answer(resp kmsg.Response) reply { return reply{resp: resp} }
+
+// later is a reply that fn gives. It runs on the connection's writer once all
+// answers before it are sent, and must return soon after ctx ends.
+func later(fn func(ctx context.Context) reply) reply { return reply{later: fn} }
+
+// noAnswer is the reply to a request that wants none.
+func noAnswer() reply { return reply{none: true} }
+
+// refused is a reply that ends the connection without an answer.
+func refused(why string) reply { return reply{none: true, close: why} }
+
+// body is an answer that a handler has encoded itself: head, which starts with
+// the frame's length and header, and parts that alternate with whatever else.
+// The parts are written as they are, in one go.
+type body struct {
+	parts   [][]byte
+	release func()
+}
+
+// errRequest is a request that cannot be answered: the connection ends.
+type errRequest struct {
+	header requestHeader
+	cause  string
+}
+
+func (e *errRequest) Error() string {
+	name := kmsg.NameForKey(e.header.key)
+	return fmt.Sprintf("%s (API key %d) version %d: %s", name, e.header.key, e.header.version, e.cause)
+}
+
+// decode makes a request of a frame. On success the request owns the frame.
+func (b *Broker) decode(f frame, authenticated bool) (*request, error) {
+	h, rest, err := readRequestHeader(f.data)
+	if err != nil {
+		return nil, err
+	}
+	r := &request{requestHeader: h, bytes: len(f.data)}
+	r.api = b.apis[h.key]
+	if r.api == nil {
+		return nil, &errRequest{h, "not an API of this broker"}
+	}
+	if !authenticated && !r.api.open {
+		return nil, &errRequest{h, "sent before the client has authenticated"}
+	}
+	r.body = r.api.key.Request()
+	if h.version < max(r.api.min, r.api.served) || h.version > r.api.max {
+		if r.api.key != kmsg.ApiVersions {
+			return nil, &errRequest{h, fmt.Sprintf("not a version of this broker, which has %d to %d", max(r.api.min, r.api.served), r.api.max)}
+		}
+		r.unsupported = true
+		r.body.SetVersion(0)
+		r.frame = f
+		return r, nil
+	}
+	r.body.SetVersion(h.version)
+	if r.clientID, rest, err = readClientID(rest, r.body.IsFlexible()); err != nil {
+		return nil, &errRequest{h, err.Error()}
+	}
+	if err := checkShape(r.body, rest); err != nil {
+		return nil, &errRequest{h, err.Error()}
+	}
+	if r.api.view {
+		err = r.body.(unsafeReader).UnsafeReadFrom(rest)
+		r.frame = f
+	} else {
+		// What a handler keeps of the request must not be the frame's.
+		err = r.body.ReadFrom(append([]byte(nil), rest...))
+		f.release()
+	}
+	if err != nil {
+		r.frame = frame{}
+		return nil, &errRequest{h, "body is not what the version says: " + err.Error()}
+	}
+	return r, nil
+}
+
+type unsafeReader interface{ UnsafeReadFrom([]byte) error }
+
+// taggedResponse says whether the answer's header has tagged fields.
+func taggedResponse(resp kmsg.Response) bool {
+	return resp.IsFlexible() && resp.Key() != int16(kmsg.ApiVersions)
+}

@@ -1,0 +1,209 @@
+package broker
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// listener accepts connections on one address.
+type listener struct {
+	Listener
+	net        net.Listener
+	advertised endpoint
+}
+
+// listen opens an address. It accepts nothing yet.
+func listen(l Listener) (*listener, error) {
+	n, err := net.Listen("tcp", l.Addr)
+	if err != nil {
+		return nil, err
+	}
+	at := l.Advertised
+	if at == "" {
+		at = reachable(n.Addr())
+	}
+	advertised, err := parseEndpoint(at)
+	if err != nil {
+		_ = n.Close()
+		return nil, err
+	}
+	return &listener{Listener: l, net: n, advertised: advertised}, nil
+}
+
+// reachable is an address that a client may connect to: "all addresses" is none.
+func reachable(a net.Addr) string {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return a.String()
+	}
+	host := tcp.IP.String()
+	if tcp.IP.IsUnspecified() {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, strconv.Itoa(tcp.Port))
+}
+
+// accept hands every connection to a goroutine of its own until the listener
+// is closed.
+func (b *Broker) accept(l *listener) {
+	for {
+		nc, err := l.net.Accept()
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			// Out of file descriptors, most likely: waiting is all there is.
+			b.log.Error("cannot accept connections", "listener", l.Name, "err", err)
+			select {
+			case <-time.After(100 * time.Millisecond):
+				continue
+			case <-b.stopping.Done():
+				return
+			}
+		}
+		b.admit(l, nc)
+	}
+}
+
+// admit starts a connection if the limits leave room for it.
+func (b *Broker) admit(l *listener, nc net.Conn) {
+	host, _, err := net.SplitHostPort(nc.RemoteAddr().String())
+	if err != nil {
+		host = nc.RemoteAddr().String()
+	}
+	if why := b.conns.reserve(host); why != "" {
+		_ = nc.Close()
+		b.metrics.refused()
+		if b.refusals.allow(b.opts.Now()) {
+			b.log.Warn("connection refused", "listener", l.Name, "client", host, "reason", why)
+		}
+		return
+	}
+	if tcp, ok := nc.(*net.TCPConn); ok {
+		_ = tcp.SetKeepAlive(true)
+	}
+	if l.TLS != nil {
+		nc = tls.Server(nc, l.TLS)
+	}
+	c := &conn{
+		b: b, listener: l, net: nc, host: host,
+		log:     b.log.With("listener", l.Name, "client", nc.RemoteAddr().String()),
+		replies: make(chan pending, b.opts.Limits.InFlight),
+	}
+	c.auth.required = len(l.SASL.Mechanisms) > 0
+	c.ctx, c.cancel = context.WithCancel(b.stopping)
+	if !b.conns.add(c) {
+		c.kill()
+		b.conns.release(host, nil)
+		return
+	}
+	go func() {
+		defer b.conns.release(host, c)
+		c.guard(c.serve)
+	}()
+}
+
+// connections counts connections and knows those that are open.
+type connections struct {
+	mu         sync.Mutex
+	total, max int
+	perIP      map[string]int
+	maxPerIP   int
+	open       map[*conn]struct{}
+	closed     bool
+	allDone    sync.WaitGroup
+}
+
+func newConnections(l Limits) *connections {
+	return &connections{max: l.Connections, maxPerIP: l.ConnectionsPerIP, perIP: map[string]int{}, open: map[*conn]struct{}{}}
+}
+
+// reserve counts a connection from host, or says why there may be none.
+func (cs *connections) reserve(host string) (why string) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	switch {
+	case cs.closed:
+		return "the broker closes"
+	case cs.total >= cs.max:
+		return "the limit of " + strconv.Itoa(cs.max) + " connections is reached"
+	case cs.perIP[host] >= cs.maxPerIP:
+		return "the limit of " + strconv.Itoa(cs.maxPerIP) + " connections from one address is reached"
+	}
+	cs.total++
+	cs.perIP[host]++
+	cs.allDone.Add(1)
+	return ""
+}
+
+// add makes a counted connection known. It reports false once the broker
+// closes.
+func (cs *connections) add(c *conn) bool {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if cs.closed {
+		return false
+	}
+	cs.open[c] = struct{}{}
+	return true
+}
+
+func (cs *connections) release(host string, c *conn) {
+	cs.mu.Lock()
+	cs.total--
+	if cs.perIP[host]--; cs.perIP[host] == 0 {
+		delete(cs.perIP, host)
+	}
+	delete(cs.open, c)
+	cs.mu.Unlock()
+	cs.allDone.Done()
+}
+
+func (cs *connections) count() int {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	return cs.total
+}
+
+// close lets no further connection in and calls each on all that are open.
+func (cs *connections) close(each func(*conn)) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	cs.closed = true
+	for c := range cs.open {
+		each(c)
+	}
+}
+
+// wait returns when the last connection is done or ctx ends.
+func (cs *connections) wait(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() { cs.allDone.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// rarely lets one of many equal log lines through per second.
+type rarely struct {
+	mu   sync.Mutex
+	last time.Time
+}
+
+func (r *rarely) allow(now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now.Sub(r.last) < time.Second && !now.Before(r.last) {
+		return false
+	}
+	r.last = now
+	return true
+}

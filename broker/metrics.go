@@ -1,0 +1,83 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// metrics are the broker's numbers. Labels are API names, topics and reasons
+// out of fixed lists, so their number is bounded by what exists.
+type metrics struct {
+	requests  *prometheus.CounterVec
+	seconds   *prometheus.HistogramVec
+	bytesIn   *prometheus.CounterVec
+	bytesOut  *prometheus.CounterVec
+	closedBy  prometheus.Counter
+	refusedBy prometheus.Counter
+	byAPI     map[int16]apiMetrics
+}
+
+// apiMetrics are the labelled metrics of one API, looked up once.
+type apiMetrics struct {
+	requests, in, out prometheus.Counter
+	seconds           prometheus.Observer
+}
+
+const namespace = "dovetail_broker"
+
+func newMetrics(reg prometheus.Registerer, b *Broker) (*metrics, error) {
+	label := []string{"api"}
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "requests_total", Help: "Requests answered."}, label),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: namespace, Name: "request_seconds", Help: "Time from the last byte of a request to the last byte of its answer.",
+			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10}}, label),
+		bytesIn:   prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "request_bytes_total", Help: "Bytes of requests."}, label),
+		bytesOut:  prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "response_bytes_total", Help: "Bytes of answers."}, label),
+		closedBy:  prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "connections_closed_total", Help: "Connections that the broker closed because of what the client did."}),
+		refusedBy: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "connections_refused_total", Help: "Connections beyond the limits."}),
+		byAPI:     map[int16]apiMetrics{},
+	}
+	for key := range b.apis {
+		name := kmsg.NameForKey(key)
+		m.byAPI[key] = apiMetrics{
+			requests: m.requests.WithLabelValues(name), seconds: m.seconds.WithLabelValues(name),
+			in: m.bytesIn.WithLabelValues(name), out: m.bytesOut.WithLabelValues(name),
+		}
+	}
+	if reg == nil {
+		return m, nil
+	}
+	var errs []error
+	for _, c := range []prometheus.Collector{
+		m.requests, m.seconds, m.bytesIn, m.bytesOut, m.closedBy, m.refusedBy,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: "connections", Help: "Open connections."},
+			func() float64 { return float64(b.conns.count()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: "request_memory_bytes", Help: "Memory in use for requests and answers."},
+			func() float64 { return float64(b.memory.inUse()) }),
+	} {
+		errs = append(errs, reg.Register(c))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("broker metrics: %w", err)
+	}
+	return m, nil
+}
+
+func (m *metrics) closed()  { m.closedBy.Inc() }
+func (m *metrics) refused() { m.refusedBy.Inc() }
+
+// request counts a request that was answered with sent bytes.
+func (m *metrics) request(r *request, sent int) {
+	a, ok := m.byAPI[r.key]
+	if !ok {
+		return
+	}
+	a.requests.Inc()
+	a.in.Add(float64(r.bytes + 4))
+	a.out.Add(float64(sent))
+	a.seconds.Observe(time.Since(r.received).Seconds())
+}
