@@ -1,0 +1,129 @@
+package registry
+
+import (
+	"github.com/dovetail-dev/dovetail/compat"
+	"github.com/dovetail-dev/dovetail/compat/schema"
+	"github.com/dovetail-dev/dovetail/registry/journal"
+)
+
+// Content is one definition: text, references, metadata and rules. Equal
+// definitions are one Content in all subjects and contexts. The text is kept
+// the way answers need it, as a JSON string.
+type Content struct {
+	fingerprint schema.Fingerprint
+	typ         schema.Type
+	quoted      string
+	extra       *extra // nil for a bare text
+}
+
+type extra struct {
+	references []schema.Reference
+	metadata   *schema.Metadata
+	ruleSet    *schema.RuleSet
+}
+
+func newContent(d schema.Definition, f schema.Fingerprint) *Content {
+	c := &Content{fingerprint: f, typ: d.Type.OrDefault(), quoted: string(journal.AppendQuoted(nil, d.Text))}
+	if len(d.References) > 0 || d.Metadata != nil || d.RuleSet != nil {
+		c.extra = &extra{d.References, d.Metadata, d.RuleSet}
+	}
+	return c
+}
+
+// GUID returns the definition's GUID.
+func (c *Content) GUID() schema.GUID { return c.fingerprint.GUID() }
+
+// Fingerprint returns the definition's identity.
+func (c *Content) Fingerprint() schema.Fingerprint { return c.fingerprint }
+
+// Type returns the format.
+func (c *Content) Type() schema.Type { return c.typ }
+
+// Text returns the canonical text.
+func (c *Content) Text() string { return journal.Unquote(c.quoted) }
+
+// QuotedText returns the canonical text as a JSON string, quotation marks
+// included.
+func (c *Content) QuotedText() string { return c.quoted }
+
+// References returns the references in the order of the definition.
+func (c *Content) References() []schema.Reference {
+	if c.extra == nil {
+		return nil
+	}
+	return c.extra.references
+}
+
+// Metadata returns the metadata; nil and empty differ.
+func (c *Content) Metadata() *schema.Metadata {
+	if c.extra == nil {
+		return nil
+	}
+	return c.extra.metadata
+}
+
+// RuleSet returns the rule set; nil and empty differ.
+func (c *Content) RuleSet() *schema.RuleSet {
+	if c.extra == nil {
+		return nil
+	}
+	return c.extra.ruleSet
+}
+
+// Definition returns all of it as one value.
+func (c *Content) Definition() schema.Definition {
+	return schema.Definition{Type: c.typ, Text: c.Text(), References: c.References(), Metadata: c.Metadata(), RuleSet: c.RuleSet()}
+}
+
+// Schema is a definition under an ID and, unless it was asked for by GUID or is
+// nobody's, as a version of a subject.
+type Schema struct {
+	*Content
+	Subject   schema.Subject // canonical; empty if Version is 0
+	Version   schema.Version
+	ID        schema.ID
+	Timestamp int64 // when it was registered, milliseconds since the epoch
+	Deleted   bool  // soft-deleted
+	// Stored says that Timestamp and Deleted are to be shown: the answer comes
+	// from a stored record.
+	Stored bool
+}
+
+// RegisterRequest is a schema that somebody wants registered, looked up or
+// checked.
+type RegisterRequest struct {
+	Definition   schema.Definition
+	Version      schema.Version // 0 none, -1 the next one and record it
+	ID           *schema.ID     // nil or -1 none
+	TagsToAdd    []EntityTags
+	TagsToRemove []EntityTags
+	// PropagateTags copies the inline tags of the latest version.
+	PropagateTags bool
+
+	Normalize bool
+	Force     bool // skip the compatibility check
+}
+
+// EntityTags are tags of one record or field of a schema.
+type EntityTags struct {
+	Path string // dotted path of the entity
+	Type string // sr_record or sr_field
+	Tags []string
+}
+
+// LookupOptions widen a lookup.
+type LookupOptions struct {
+	Normalize bool
+	Deleted   bool // soft-deleted versions count
+}
+
+// Verdict is the outcome of a compatibility check.
+type Verdict struct {
+	Compatible bool
+	Level      compat.Level
+	Findings   []compat.Finding
+	Messages   []string // the reference server's wording, trailers included
+	// Registered holds, per version named in Findings, when it was registered
+	// in milliseconds since the epoch.
+	Registered map[schema.Version]int64
+}
