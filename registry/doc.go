@@ -2,14 +2,14 @@
 // log: subjects, versions, IDs, references, compatibility levels, modes,
 // contexts and associations, with the semantics of Confluent's registry.
 //
-//	 Register, Delete, SetConfig …                  GET-like calls
-//	        │                                             │
-//	        ▼                                             ▼
-//	 ┌───── turn (one at a time, batched) ─────┐     ┌──────────┐
-//	 │ catch up ─▶ decide ─▶ journal.Append ─▶ │ ──▶ │ snapshot │
-//	 │      ▲                  │ ErrMoved      │apply└──────────┘
-//	 │      └──────────────────┘               │  swapped by pointer
-//	 └─────────────────────────────────────────┘
+//	Register, Delete, SetConfig …                  GET-like calls
+//	       │                                             │
+//	       ▼                                             ▼
+//	┌───── turn (one at a time, batched) ─────┐     ┌──────────┐
+//	│ catch up ─▶ decide ─▶ journal.Append ─▶ │ ──▶ │ snapshot │
+//	│      ▲                  │ ErrMoved      │apply└──────────┘
+//	│      └──────────────────┘               │  swapped by pointer
+//	└─────────────────────────────────────────┘
 //
 // Decide looks at a state and returns records; it changes nothing. Apply turns
 // records into the next state and is the same code while serving and at start.
