@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"compat/schema":                {},
 	"compat":                       {"compat/schema"},
 	"compat/avro":                  {"compat", "compat/schema"},
+	"compat/avro/avrotest":         {"compat/..."},
 	"compat/jsonschema":            {"compat", "compat/schema"},
 	"compat/protobuf":              {"compat", "compat/schema"},
 	"compat/formats":               {"compat/..."},

@@ -1,3 +1,20 @@
+// Package avro reads Avro schemas and says whether one can read what another
+// wrote, as Apache Avro for Java 1.12 does.
+//
+// It promises: a parser that takes what that library takes and nothing that
+// is not JSON; the library's compact printing as canonical text; the
+// specification's Parsing Canonical Form and its fingerprints; and the
+// library's resolution rules with every incompatibility of a pair. It leaves
+// data to serde/avro.
+//
+//	text ──tokens──▶ tape ──parser──▶ *Node graph ──┬─ Canonical, Normalized
+//	dependencies ─────────────┘                     ├─ ParsingCanonicalForm
+//	                                                └─ Differences(writer)
+//
+// The tape is one flat slice with an element per JSON value, in the order of
+// the text, so attributes may come in any order and still cost one pass.
+// Everything that a text can make large has a bound (see Limits), and no state
+// outlives a call: schemas are immutable and safe for concurrent use.
 package avro
 
 // Kind is the type of a Node.
@@ -23,7 +40,8 @@ const (
 
 // Node is one type of a parsed schema. Named types that occur again are the
 // same *Node, so a recursive schema is a cyclic graph: walk it with a visited
-// set. Nodes are immutable and shared between goroutines.
+// set. A primitive without attributes is one *Node for all its uses. Nodes are
+// immutable and shared between goroutines.
 type Node struct {
 	Kind Kind
 
@@ -32,6 +50,7 @@ type Node struct {
 	Namespace string   // empty for none
 	Aliases   []string // full names
 	Doc       string
+	HasDoc    bool // tells an empty Doc from none
 
 	Fields      []*Field // Record
 	IsError     bool     // Record written with type "error"
@@ -43,12 +62,14 @@ type Node struct {
 
 	// Logical is the logical type if it is valid where it stands; the
 	// specification says to ignore it otherwise. Precision and Scale belong to
-	// decimal.
+	// decimal. The attributes that say so stay in Props, valid or not.
 	Logical   Logical
 	Precision int
 	Scale     int
 
-	Props []Prop // all other attributes, in the order of the text
+	// Props are the attributes that the specification does not reserve, in the
+	// order of the text: free ones and those of the logical type.
+	Props []Prop
 }
 
 // Field is a field of a record.
@@ -56,14 +77,18 @@ type Field struct {
 	Name    string
 	Aliases []string
 	Doc     string
+	HasDoc  bool // tells an empty Doc from none
 	Type    *Node
-	Default []byte // JSON of the default value; nil for none, "null" for a null default
+	// Default is the compact JSON of the default value, nil for none, "null" for
+	// a null default. NaN and the infinities of float and double are strings.
+	// It was checked against Type only if the text was parsed strictly.
+	Default []byte
 	Order   string // "", "ascending", "descending" or "ignore"
 	Props   []Prop
 	Index   int // position in the record, from 0
 }
 
-// Prop is an attribute that the specification gives no meaning.
+// Prop is an attribute that the specification does not reserve.
 type Prop struct {
 	Key   string
 	Value []byte // compact JSON
