@@ -33,12 +33,12 @@
 //
 // A classic group:
 //
-//	            join                 all joined or timeout          leader's sync
-//	  Empty ───────────▶ PreparingRebalance ───────▶ CompletingRebalance ───────▶ Stable
-//	    ▲                  ▲       │  nobody left          │ join, leave, timeout    │
-//	    │                  │       ▼                       │                         │
-//	    └──────────────────┼─── Empty                      │                         │
-//	                       └───────────────────────────────┴─────────────────────────┘
+//	          join                 all joined or timeout          leader's sync
+//	Empty ───────────▶ PreparingRebalance ───────▶ CompletingRebalance ───────▶ Stable
+//	  ▲                  ▲       │  nobody left          │ join, leave, timeout    │
+//	  │                  │       ▼                       │                         │
+//	  └──────────────────┼─── Empty                      │                         │
+//	                     └───────────────────────────────┴─────────────────────────┘
 //
 // A KIP-848 group has three epochs. The group epoch grows when members or
 // subscribed topics change; the assignment epoch follows when the assignor has
