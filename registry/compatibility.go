@@ -47,7 +47,6 @@ func (r *Registry) Check(name schema.Subject, with schema.Version, req RegisterR
 	return r.compare(st, name, cfg, p, priors, all)
 }
 
-
 // compare puts p after priors, which are live and newest first.
 func (r *Registry) compare(st *state, name schema.Subject, cfg inForce, p *prepared, priors []*version, all bool) (*Verdict, error) {
 	verdict := &Verdict{Compatible: true, Level: cfg.level}

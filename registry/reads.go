@@ -241,7 +241,9 @@ func (r *Registry) versionsByID(id schema.ID, subject schema.Subject, deleted bo
 			list = append(list, SubjectVersion{u.subject, u.version})
 		}
 	}
-	slices.SortFunc(list, func(a, b SubjectVersion) int { return compareUses(use(a), use(b)) })
+	slices.SortFunc(list, func(a, b SubjectVersion) int {
+		return compareUses(use{a.Subject, a.Version}, use{b.Subject, b.Version})
+	})
 	return list, nil
 }
 
