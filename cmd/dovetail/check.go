@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dovetail-dev/dovetail/clients/srclient"
 	"github.com/dovetail-dev/dovetail/cmd/dovetail/internal/check"
 	"github.com/dovetail-dev/dovetail/compat"
 )
@@ -73,7 +74,11 @@ Exit status: 0 compatible, 1 incompatible, 2 cannot tell.`,
 			case registry != "" && len(against) > 0:
 				return cannotTell(errors.New("--against and --registry exclude each other"))
 			case registry != "":
-				base, err = newRegistryBaseline(registry, subjects, cmd.Flags().Changed("level"))
+				var client *srclient.Client
+				if client, err = srclient.New(strings.Split(registry, ",")); err == nil {
+					defer client.Close()
+					base, err = check.NewRegistry(client, subjects, !cmd.Flags().Changed("level"))
+				}
 			case len(against) > 0:
 				base, err = check.ReadGit(cmd.Context(), folder, against, protoPaths)
 			default:
