@@ -70,9 +70,9 @@ type Journal struct {
 	reader   *kgo.Client
 	position journal.Offset // that reader goes on from
 
-	mu      sync.Mutex
-	seen    journal.Offset // the furthest end that was seen
-	lost    error
+	mu   sync.Mutex
+	seen journal.Offset // the furthest end that was seen
+	lost error
 }
 
 // Open connects to the cluster, and creates the topic if it is not there.
