@@ -1,0 +1,261 @@
+package avro
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"unsafe"
+
+	"github.com/dovetail-dev/dovetail/compat/avro"
+)
+
+// Schema is a parsed schema. Two parses of one text are two schemas with
+// programs of their own, so parse once and keep it.
+type Schema = avro.Schema
+
+// Parse reads a schema text strictly.
+func Parse(text string) (*Schema, error) { return avro.ParseText(text) }
+
+// MustParse is Parse for texts in source code: it panics on an error.
+func MustParse(text string) *Schema {
+	s, err := Parse(text)
+	if err != nil {
+		panic("avro: " + err.Error())
+	}
+	return s
+}
+
+// Marshal returns the payload of v, a value or a pointer to one.
+func Marshal(s *Schema, v any) ([]byte, error) {
+	dst, err := standard.append(make([]byte, 0, 64), s.Root(), v)
+	if err != nil {
+		return nil, err
+	}
+	return dst, nil
+}
+
+// Append appends the payload of v, a value or a pointer to one, to dst. It
+// does not allocate when dst is large enough and v a pointer. After an error
+// dst is returned as it was. Errors are *ValueError, or *TypeError if the
+// schema and the type do not go together.
+func Append(dst []byte, s *Schema, v any) ([]byte, error) {
+	return standard.append(dst, s.Root(), v)
+}
+
+// Unmarshal decodes a payload into what v points to. The payload must be
+// consumed to its end. Pointers, slices and maps that v holds already are
+// reused; fields that the schema does not have stay as they are. After an
+// error, a *DataError or a *TypeError, v holds part of the value. Into a
+// *any it decodes map[string]any, []any and so on, see the package comment.
+func Unmarshal(s *Schema, data []byte, v any) error {
+	return standard.unmarshal(s.Root(), s.Root(), data, v)
+}
+
+// UnmarshalResolved decodes a payload of the writer as the reader.
+func UnmarshalResolved(writer, reader *Schema, data []byte, v any) error {
+	return standard.unmarshal(writer.Root(), reader.Root(), data, v)
+}
+
+// Resolve tells whether data of the writer can be read with the reader; the
+// error is a *ResolveError. Data of a union branch or enum symbol that the
+// reader does not have can still be refused.
+func Resolve(writer, reader *Schema) error { return standard.plan(writer.Root(), reader.Root()).err }
+
+func (g *engine) append(dst []byte, n *avro.Node, v any) ([]byte, error) {
+	t := reflect.TypeOf(v)
+	if t != nil && t.Kind() == reflect.Pointer && t != ratPointerType {
+		base := (*eface)(unsafe.Pointer(&v)).data
+		if base == nil {
+			return dst, &ValueError{Expected: describe(n), Found: "a nil " + t.String()}
+		}
+		prog, err := g.encProg(n, t.Elem())
+		if err != nil {
+			return dst, err
+		}
+		return g.runEncode(dst, prog, base)
+	}
+	e := encoder{eng: g}
+	p := g.plan(n, n)
+	if p.err != nil {
+		return dst, p.err
+	}
+	out := e.any(dst, p.plan, v)
+	if e.err != nil {
+		return dst, e.fault()
+	}
+	return out, nil
+}
+
+func (g *engine) runEncode(dst []byte, prog *encProg, base unsafe.Pointer) ([]byte, error) {
+	e := encoder{eng: g}
+	out := e.prog(dst, prog, base)
+	if e.err != nil {
+		return dst, e.fault()
+	}
+	return out, nil
+}
+
+func (g *engine) unmarshal(w, r *avro.Node, data []byte, v any) error {
+	t := reflect.TypeOf(v)
+	if t == nil || t.Kind() != reflect.Pointer {
+		return &TypeError{Schema: describe(r), Type: t, Reason: "decoding needs a pointer to the value"}
+	}
+	base := (*eface)(unsafe.Pointer(&v)).data
+	if base == nil {
+		return &TypeError{Schema: describe(r), Type: t, Reason: "the pointer is nil"}
+	}
+	prog, err := g.decProg(w, r, t.Elem())
+	if err != nil {
+		return err
+	}
+	return g.runDecode(prog, data, base)
+}
+
+func (g *engine) runDecode(prog *decProg, data []byte, base unsafe.Pointer) error {
+	d := decoder{eng: g, alias: g.arena, text: g.text}
+	if g.arena {
+		data = append([]byte(nil), data...)
+	}
+	d.buf = data
+	pos := d.prog(prog, base, 0)
+	if pos >= 0 && pos != len(data) {
+		pos = d.fail(pos, "the end of the data", bytesLeft(len(data)-pos))
+	}
+	if pos < 0 {
+		return d.fault()
+	}
+	return nil
+}
+
+// Codec encodes and decodes values of T with one schema. It is compiled once
+// and safe for concurrent use.
+type Codec[T any] struct {
+	eng    *engine
+	writer *Schema
+	reader *Schema
+	enc    *encProg
+	dec    *decProg
+}
+
+// NewCodec compiles the schema for T. T may be a struct, a type such as
+// []string or map[string]int64, or any.
+func NewCodec[T any](s *Schema, opts ...Option) (*Codec[T], error) {
+	return newCodec[T](s, s, opts)
+}
+
+// NewResolvingCodec compiles a codec that decodes data of the writer as the
+// reader. It encodes with the reader.
+func NewResolvingCodec[T any](writer, reader *Schema, opts ...Option) (*Codec[T], error) {
+	return newCodec[T](writer, reader, opts)
+}
+
+func newCodec[T any](w, r *Schema, opts []Option) (*Codec[T], error) {
+	c := &Codec[T]{eng: engineFor(opts), writer: w, reader: r}
+	t := reflect.TypeFor[T]()
+	var err error
+	if c.enc, err = c.eng.encProg(r.Root(), t); err != nil {
+		return nil, err
+	}
+	if c.dec, err = c.eng.decProg(w.Root(), r.Root(), t); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func apply(opts []Option) settings {
+	var s settings
+	for _, o := range opts {
+		o(&s)
+	}
+	return s
+}
+
+func engineFor(opts []Option) *engine {
+	if len(opts) == 0 {
+		return standard
+	}
+	return &engine{settings: apply(opts)}
+}
+
+// Schema returns the schema that values are encoded with.
+func (c *Codec[T]) Schema() *Schema { return c.reader }
+
+// Writer returns the schema of the data that is decoded.
+func (c *Codec[T]) Writer() *Schema { return c.writer }
+
+// Append appends the payload of v to dst. It does not allocate when dst is
+// large enough. After an error dst is returned as it was.
+func (c *Codec[T]) Append(dst []byte, v *T) ([]byte, error) {
+	if v == nil {
+		return dst, &ValueError{Expected: describe(c.reader.Root()), Found: "nil"}
+	}
+	return c.eng.runEncode(dst, c.enc, unsafe.Pointer(v))
+}
+
+// AppendAny appends the payload of v, of any type that fits the schema.
+func (c *Codec[T]) AppendAny(dst []byte, v any) ([]byte, error) {
+	return c.eng.append(dst, c.reader.Root(), v)
+}
+
+// Decode decodes a payload into v; see Unmarshal. Without WithArena nothing of
+// v points into data.
+func (c *Codec[T]) Decode(data []byte, v *T) error {
+	if v == nil {
+		return errNilTarget
+	}
+	return c.eng.runDecode(c.dec, data, unsafe.Pointer(v))
+}
+
+var errNilTarget = errors.New("avro: decode into a nil pointer")
+
+// Validate walks a payload without building values: every bound, index and
+// length, and with the zero options that strings are UTF-8. It allocates
+// nothing unless it fails. The error is a *DataError.
+func Validate(s *Schema, data []byte, opts ValidateOptions) error {
+	n := s.Root()
+	p := standard.plan(n, n)
+	if p.err != nil {
+		return p.err
+	}
+	return validate(p, data, !opts.SkipUTF8)
+}
+
+// ValidateOptions is how strict Validate is; the zero value is strict.
+type ValidateOptions struct {
+	// SkipUTF8 does not look into strings and map keys.
+	SkipUTF8 bool
+}
+
+func validate(p planned, data []byte, text bool) error {
+	w := walker{buf: data, text: text}
+	if w.record(p.walk, 0) == len(data) {
+		return nil
+	}
+	c := cursor{buf: data}
+	pos := c.check(p.plan, 0, text)
+	switch {
+	case pos == len(data):
+		return fmt.Errorf("avro: the two walks of %s disagree", describe(p.plan.w))
+	case pos >= 0:
+		c.fail(pos, "the end of the data", bytesLeft(len(data)-pos))
+	}
+	return c.fault()
+}
+
+// Validator is Validate with its program at hand.
+type Validator struct {
+	plan planned
+	text bool
+}
+
+// NewValidator compiles the walk for a schema.
+func NewValidator(s *Schema, opts ValidateOptions) (*Validator, error) {
+	p := standard.plan(s.Root(), s.Root())
+	if p.err != nil {
+		return nil, p.err
+	}
+	return &Validator{plan: p, text: !opts.SkipUTF8}, nil
+}
+
+// Validate is the function of the same name. Safe for concurrent use.
+func (v *Validator) Validate(data []byte) error { return validate(v.plan, data, v.text) }

@@ -1,0 +1,154 @@
+package avro
+
+import (
+	"reflect"
+	"sync"
+	"sync/atomic"
+
+	"github.com/dovetail-dev/dovetail/compat/avro"
+)
+
+// cache is a map that is read without a lock and copied to be written. Past
+// most entries it starts anew, so that an application which parses a schema
+// for every message does not grow for ever.
+type cache[K comparable, V any] struct {
+	entries atomic.Pointer[map[K]V]
+	mu      sync.Mutex
+}
+
+const mostCached = 4096
+
+func (c *cache[K, V]) get(key K) (V, bool) {
+	if m := c.entries.Load(); m != nil {
+		v, ok := (*m)[key]
+		return v, ok
+	}
+	var none V
+	return none, false
+}
+
+func (c *cache[K, V]) put(key K, v V) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	next := map[K]V{}
+	if m := c.entries.Load(); m != nil && len(*m) < mostCached {
+		for k, v := range *m {
+			next[k] = v
+		}
+	}
+	next[key] = v
+	c.entries.Store(&next)
+}
+
+// typeKey is a plan and a Go type.
+type typeKey struct {
+	plan *plan
+	typ  reflect.Type
+}
+
+// rootKey is a schema (or two) and a Go type.
+type rootKey struct {
+	w, r *avro.Node
+	typ  reflect.Type
+}
+
+type planned struct {
+	plan *plan
+	walk *walkProg // of the writer
+	err  error
+}
+
+type encoded struct {
+	prog *encProg
+	err  error
+}
+
+type decoded struct {
+	prog *decProg
+	err  error
+}
+
+// engine holds compiled programs for one set of options.
+type engine struct {
+	settings
+	plans cache[pair, planned]
+	// Programs by schema, for the way in, and by plan, for values whose type
+	// is known only when they are met.
+	roots   cache[rootKey, encoded]
+	targets cache[rootKey, decoded]
+	encs    cache[typeKey, encoded]
+	decs    cache[typeKey, decoded]
+}
+
+// standard serves the package-level functions.
+var standard = &engine{}
+
+// plan returns the compiled plan of writer and reader.
+func (g *engine) plan(w, r *avro.Node) planned {
+	key := pair{w, r}
+	if known, ok := g.plans.get(key); ok {
+		return known
+	}
+	var made planned
+	made.plan, made.err = newPlan(w, r)
+	if made.err == nil {
+		made.err = fillDefaults(made.plan)
+	}
+	if made.err == nil {
+		made.walk = compileWalk(made.plan)
+	}
+	g.plans.put(key, made)
+	return made
+}
+
+// encProg returns the program that writes values of typ.
+func (g *engine) encProg(n *avro.Node, typ reflect.Type) (*encProg, error) {
+	key := rootKey{w: n, typ: typ}
+	if known, ok := g.roots.get(key); ok {
+		return known.prog, known.err
+	}
+	p := g.plan(n, n)
+	if p.err != nil {
+		return nil, p.err
+	}
+	made := g.encFor(p.plan, typ)
+	g.roots.put(key, made)
+	return made.prog, made.err
+}
+
+func (g *engine) encFor(p *plan, typ reflect.Type) encoded {
+	key := typeKey{p, typ}
+	if known, ok := g.encs.get(key); ok {
+		return known
+	}
+	var made encoded
+	made.prog, made.err = compileEncode(g, p, typ)
+	g.encs.put(key, made)
+	return made
+}
+
+// decProg returns the program that reads data of w into values of typ as r.
+func (g *engine) decProg(w, r *avro.Node, typ reflect.Type) (*decProg, error) {
+	key := rootKey{w, r, typ}
+	if known, ok := g.targets.get(key); ok {
+		return known.prog, known.err
+	}
+	p := g.plan(w, r)
+	if p.err != nil {
+		return nil, p.err
+	}
+	made := g.decFor(p.plan, typ)
+	g.targets.put(key, made)
+	return made.prog, made.err
+}
+
+func (g *engine) decFor(p *plan, typ reflect.Type) decoded {
+	key := typeKey{p, typ}
+	if known, ok := g.decs.get(key); ok {
+		return known
+	}
+	var made decoded
+	made.prog, made.err = compileDecode(g, p, typ)
+	g.decs.put(key, made)
+	return made
+}

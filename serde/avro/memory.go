@@ -1,0 +1,103 @@
+package avro
+
+import (
+	"encoding"
+	"math/big"
+	"reflect"
+	"time"
+	"unsafe"
+)
+
+// Unsafe code is in three files: this one and the two that run programs
+// (run_encode.go, run_decode.go). Why it is sound:
+//
+//   - A program is compiled for one reflect.Type and only ever run on a pointer
+//     to a value of that type: the typed handles have it as *T, the functions
+//     take it from an interface whose type was the key of the program, and a
+//     sub-program gets it from a field, item or new value of its own type.
+//   - Offsets are reflect's, so base+offset stays inside that value.
+//   - A value of type U is read through *V only where both have one underlying
+//     type (checked by kind while compiling), so size, alignment and pointer
+//     layout agree and the garbage collector sees every store as what it is.
+//   - New memory comes from reflect.New, reflect.MakeSlice or make with the
+//     real type; nothing is laid over bytes of the payload. The one exception
+//     are strings and slices of an arena, which point to bytes that are never
+//     written again and hold no pointers.
+//
+// checkptr (on under -race) verifies the arithmetic in the tests.
+
+// eface is the layout of an empty interface.
+type eface struct {
+	typ  unsafe.Pointer
+	data unsafe.Pointer
+}
+
+// slice is the layout of any slice.
+type slice struct {
+	data unsafe.Pointer
+	len  int
+	cap  int
+}
+
+// valuePointer returns a pointer to the value in *v, whose type is t. It must
+// not be written through.
+func valuePointer(v *any, t reflect.Type) unsafe.Pointer {
+	e := (*eface)(unsafe.Pointer(v))
+	if pointerShaped(t) {
+		return unsafe.Pointer(&e.data)
+	}
+	return e.data
+}
+
+// pointerShaped tells whether an interface holds a value of t itself instead
+// of a pointer to it.
+func pointerShaped(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Chan, reflect.Func, reflect.UnsafePointer:
+		return true
+	case reflect.Struct:
+		return t.NumField() == 1 && pointerShaped(t.Field(0).Type)
+	case reflect.Array:
+		return t.Len() == 1 && pointerShaped(t.Elem())
+	}
+	return false
+}
+
+// stringOf lets a string point to b, which must never change.
+func stringOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// at returns the value of type t at p, addressable.
+func valueAt(t reflect.Type, p unsafe.Pointer) reflect.Value { return reflect.NewAt(t, p).Elem() }
+
+var (
+	anyType         = reflect.TypeFor[any]()
+	timeType        = reflect.TypeFor[time.Time]()
+	clockType       = reflect.TypeFor[time.Duration]()
+	ratType         = reflect.TypeFor[big.Rat]()
+	ratPointerType  = reflect.TypeFor[*big.Rat]()
+	durationType    = reflect.TypeFor[LogicalDuration]()
+	genericMapType  = reflect.TypeFor[map[string]any]()
+	genericListType = reflect.TypeFor[[]any]()
+	marshalerType   = reflect.TypeFor[encoding.TextMarshaler]()
+	unmarshalerType = reflect.TypeFor[encoding.TextUnmarshaler]()
+)
+
+// familyOfGo tells which logical types a struct or named type stands for,
+// under its own name or another with the same underlying type.
+func familyOfGo(t reflect.Type) family {
+	switch {
+	case t == timeType || sameStruct(t, timeType):
+		return timeFamily
+	case t == clockType:
+		return clockFamily
+	case t == ratType || sameStruct(t, ratType):
+		return decimalFamily
+	case t == durationType || sameStruct(t, durationType):
+		return durationFamily
+	}
+	return plainFamily
+}
+
+func sameStruct(t, known reflect.Type) bool {
+	return t.Kind() == reflect.Struct && t.ConvertibleTo(known)
+}

@@ -1,0 +1,450 @@
+package avro
+
+import (
+	"encoding"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/big"
+	"reflect"
+	"strconv"
+	"time"
+	"unsafe"
+
+	"github.com/dovetail-dev/dovetail/compat/avro"
+)
+
+// encoder runs programs. After a fault err is set and every caller on the way
+// out adds its part of the path.
+type encoder struct {
+	eng   *engine
+	err   error
+	trail trail
+	depth int
+	zeros int
+}
+
+func (e *encoder) fail(op *encOp, found string) { e.failAs(op.path, describe(op.plan.w), found) }
+
+func (e *encoder) failAs(path, expected, found string) {
+	if e.err == nil {
+		e.err = &ValueError{Expected: expected, Found: found}
+		e.trail.part(path)
+	}
+}
+
+func (e *encoder) fault() error {
+	if v, ok := e.err.(*ValueError); ok {
+		v.Path = e.trail.String()
+		return v
+	}
+	return fmt.Errorf("avro: encode%s: %w", at(e.trail.String()), e.err)
+}
+
+// prog runs a program that may be recursive.
+func (e *encoder) prog(dst []byte, p *encProg, base unsafe.Pointer) []byte {
+	if !p.recursive {
+		return e.run(dst, p.ops, base)
+	}
+	e.depth++
+	if e.depth > maxDepth {
+		e.failAs("", "at most "+strconv.Itoa(maxDepth)+" levels of a recursive type", "more (a cycle?)")
+		return dst
+	}
+	dst = e.run(dst, p.ops, base)
+	e.depth--
+	return dst
+}
+
+func (e *encoder) run(dst []byte, ops []encOp, base unsafe.Pointer) []byte {
+	for i := range ops {
+		op := &ops[i]
+		p := unsafe.Add(base, op.off)
+		switch op.code {
+		case eConst:
+			dst = append(dst, op.data...)
+		case eBoolean:
+			b := byte(0)
+			if *(*bool)(p) {
+				b = 1
+			}
+			dst = append(dst, b)
+		case eLong64:
+			dst = appendLong(dst, *(*int64)(p))
+		case eLong32:
+			dst = appendLong(dst, int64(*(*int32)(p)))
+		case eWhole:
+			v, ok := readWhole(op.typ.Kind(), p)
+			if !ok || op.n != 0 && v != int64(int32(v)) {
+				e.fail(op, fmt.Sprint(valueAt(op.typ, p)))
+				return dst
+			}
+			dst = appendLong(dst, v)
+		case eFloat:
+			dst = binary.LittleEndian.AppendUint32(dst, math.Float32bits(*(*float32)(p)))
+		case eDouble:
+			dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(*(*float64)(p)))
+		case eFloatAsDouble:
+			dst = appendDouble(dst, float64(*(*float32)(p)))
+		case eString:
+			s := *(*string)(p)
+			dst = appendLong(dst, int64(len(s)))
+			dst = append(dst, s...)
+		case eBytes:
+			b := *(*[]byte)(p)
+			dst = appendLong(dst, int64(len(b)))
+			dst = append(dst, b...)
+		case eFixedArray:
+			dst = append(dst, unsafe.Slice((*byte)(p), op.n)...)
+		case eFixedSlice:
+			b := *(*[]byte)(p)
+			if len(b) != op.n {
+				e.fail(op, strconv.Itoa(len(b))+" bytes")
+				return dst
+			}
+			dst = append(dst, b...)
+		case eSymbol:
+			k := op.symbol(*(*string)(p))
+			if k < 0 {
+				e.fail(op, strconv.Quote(clip(*(*string)(p))))
+				return dst
+			}
+			dst = appendLong(dst, int64(k))
+		case eDeref:
+			q := *(*unsafe.Pointer)(p)
+			if q == nil {
+				e.fail(op, "a nil "+op.typ.String())
+				return dst
+			}
+			if dst = e.prog(dst, op.sub, q); e.err != nil {
+				e.trail.part(op.path)
+				return dst
+			}
+		case eVia:
+			q := *(*unsafe.Pointer)(p)
+			if q == nil {
+				q = op.zero
+			}
+			if dst = e.prog(dst, op.sub, q); e.err != nil {
+				return dst
+			}
+		case eRecord:
+			if dst = e.prog(dst, op.sub, p); e.err != nil {
+				e.trail.part(op.path)
+				return dst
+			}
+		case eNil:
+			// The first word of a pointer, slice and map is nil exactly when it is.
+			q := *(*unsafe.Pointer)(p)
+			if q == nil {
+				if op.n < 0 {
+					e.fail(op, "nil, and the union has no null")
+					return dst
+				}
+				dst = appendLong(dst, int64(op.n))
+				continue
+			}
+			dst = append(dst, op.data...)
+			if op.size == 0 {
+				q = p
+			}
+			if dst = e.prog(dst, op.sub, q); e.err != nil {
+				e.trail.part(op.path)
+				return dst
+			}
+		case eArrayLong:
+			s := *(*[]int64)(p)
+			if len(s) > 0 {
+				dst = appendLong(dst, int64(len(s)))
+				for _, v := range s {
+					dst = appendLong(dst, v)
+				}
+			}
+			dst = append(dst, 0)
+		case eArrayDouble:
+			s := *(*[]float64)(p)
+			if len(s) > 0 {
+				dst = appendLong(dst, int64(len(s)))
+				for _, v := range s {
+					dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(v))
+				}
+			}
+			dst = append(dst, 0)
+		case eArrayString:
+			s := *(*[]string)(p)
+			if len(s) > 0 {
+				dst = appendLong(dst, int64(len(s)))
+				for _, v := range s {
+					dst = appendLong(dst, int64(len(v)))
+					dst = append(dst, v...)
+				}
+			}
+			dst = append(dst, 0)
+		case eArray:
+			s := (*slice)(p)
+			if dst = e.items(dst, op, s.data, s.len); e.err != nil {
+				return dst
+			}
+		case eGoArray:
+			if dst = e.items(dst, op, p, op.n); e.err != nil {
+				return dst
+			}
+		case eMapString:
+			m := *(*map[string]string)(p)
+			if len(m) > 0 {
+				dst = appendLong(dst, int64(len(m)))
+				for k, v := range m {
+					dst = appendString(dst, k)
+					dst = appendString(dst, v)
+				}
+			}
+			dst = append(dst, 0)
+		case eMap:
+			if dst = e.entries(dst, op, p); e.err != nil {
+				return dst
+			}
+		default:
+			if dst = e.rare(dst, op, p); e.err != nil {
+				return dst
+			}
+		}
+	}
+	return dst
+}
+
+func (op *encOp) symbol(s string) int {
+	if op.index != nil {
+		if k, ok := op.index[s]; ok {
+			return k
+		}
+		return -1
+	}
+	for k, known := range op.symbols {
+		if known == s {
+			return k
+		}
+	}
+	return -1
+}
+
+func (e *encoder) items(dst []byte, op *encOp, data unsafe.Pointer, n int) []byte {
+	if n == 0 {
+		return append(dst, 0)
+	}
+	if !e.count(op.plan, n, op.path) {
+		return dst
+	}
+	dst = appendLong(dst, int64(n))
+	for i := range n {
+		if dst = e.prog(dst, op.sub, unsafe.Add(data, uintptr(i)*op.size)); e.err != nil {
+			e.trail.index(i)
+			e.trail.part(op.path)
+			return dst
+		}
+	}
+	return append(dst, 0)
+}
+
+// count refuses more items without bytes than any reader takes.
+func (e *encoder) count(p *plan, n int, path string) bool {
+	if p.kind == pArray && p.item.minBytes == 0 {
+		zeros := max(p.item.zeros, 1)
+		if n > (maxZeroItems-e.zeros)/zeros {
+			e.failAs(path, "at most "+strconv.Itoa(maxZeroItems)+" values without bytes", strconv.Itoa(n)+" more")
+			return false
+		}
+		e.zeros += n * zeros
+	}
+	return true
+}
+
+func (e *encoder) entries(dst []byte, op *encOp, p unsafe.Pointer) []byte {
+	m := valueAt(op.typ, p)
+	n := m.Len()
+	if n == 0 {
+		return append(dst, 0)
+	}
+	dst = appendLong(dst, int64(n))
+	key := reflect.New(op.typ.Key()).Elem()
+	value := reflect.New(op.typ.Elem())
+	for iter := m.MapRange(); iter.Next(); {
+		key.SetIterKey(iter)
+		value.Elem().SetIterValue(iter)
+		dst = appendString(dst, key.String())
+		if dst = e.prog(dst, op.sub, value.UnsafePointer()); e.err != nil {
+			e.trail.key(key.String())
+			e.trail.part(op.path)
+			return dst
+		}
+	}
+	return append(dst, 0)
+}
+
+// rare are the steps that call out or convert.
+func (e *encoder) rare(dst []byte, op *encOp, p unsafe.Pointer) []byte {
+	n := op.plan.w
+	var err error
+	switch op.code {
+	case eAny:
+		v := dynamic(op.typ, p)
+		if dst = e.any(dst, op.plan, v); e.err != nil {
+			e.trail.part(op.path)
+		}
+		return dst
+	case eConvert:
+		v, err := op.conv(valueAt(op.typ, p).Interface())
+		if err != nil {
+			e.failErr(op, err)
+			return dst
+		}
+		if dst = e.under(dst, op.plan, v); e.err != nil {
+			e.trail.part(op.path)
+		}
+		return dst
+	case eText:
+		m, ok := textMarshaler(op.typ, p)
+		if !ok {
+			e.fail(op, "a nil "+op.typ.String())
+			return dst
+		}
+		text, err := m.MarshalText()
+		if err != nil {
+			e.failErr(op, err)
+			return dst
+		}
+		if n.Kind == avro.Enum {
+			for k, s := range n.Symbols {
+				if s == string(text) {
+					return appendLong(dst, int64(k))
+				}
+			}
+			e.fail(op, strconv.Quote(clip(string(text))))
+			return dst
+		}
+		return appendBytes(dst, text)
+	case eTime:
+		var v int64
+		if v, err = timeValue(n.Logical, *(*time.Time)(p)); err == nil {
+			return appendLong(dst, v)
+		}
+	case eClock:
+		var v int64
+		if v, err = clockValue(n.Logical, *(*time.Duration)(p)); err == nil {
+			return appendLong(dst, v)
+		}
+	case eRat, eRatPointer:
+		r := (*big.Rat)(p)
+		if op.code == eRatPointer {
+			r = *(**big.Rat)(p)
+		}
+		if r == nil {
+			e.fail(op, "a nil *big.Rat")
+			return dst
+		}
+		if n.Logical == avro.BigDecimal {
+			dst, err = appendBigDecimal(dst, r)
+		} else {
+			dst, err = appendDecimal(dst, n, r)
+		}
+		if err == nil {
+			return dst
+		}
+		if n.Logical == avro.Decimal {
+			e.failAs(op.path, fmt.Sprintf("decimal(%d, %d)", n.Precision, n.Scale), err.Error())
+			return dst
+		}
+	case eUUIDText:
+		dst = append(dst, 72) // the length, 36
+		return appendUUID(dst, unsafe.Slice((*byte)(p), 16))
+	case eUUIDFixed:
+		s := *(*string)(p)
+		u, ok := parseUUID([]byte(s))
+		if !ok {
+			e.failAs(op.path, "uuid", strconv.Quote(clip(s)))
+			return dst
+		}
+		return append(dst, u[:]...)
+	case eDuration:
+		return (*(*LogicalDuration)(p)).append(dst)
+	}
+	e.fail(op, err.Error())
+	return dst
+}
+
+func (e *encoder) failErr(op *encOp, err error) {
+	if e.err == nil {
+		e.err = err
+		e.trail.part(op.path)
+	}
+}
+
+// dynamic returns the value at p, of an interface or generic container type.
+func dynamic(t reflect.Type, p unsafe.Pointer) any {
+	switch {
+	case t == anyType:
+		return *(*any)(p)
+	case t.Kind() == reflect.Map && t.ConvertibleTo(genericMapType):
+		return *(*map[string]any)(p)
+	case t.Kind() == reflect.Slice:
+		return *(*[]any)(p)
+	}
+	v := valueAt(t, p)
+	if v.Kind() == reflect.Interface && v.IsNil() {
+		return nil
+	}
+	return v.Interface()
+}
+
+// textMarshaler returns the value at p as its interface; false for a nil
+// pointer or interface.
+func textMarshaler(t reflect.Type, p unsafe.Pointer) (encoding.TextMarshaler, bool) {
+	v := valueAt(t, p)
+	if (v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface) && v.IsNil() {
+		return nil, false
+	}
+	if m, ok := v.Interface().(encoding.TextMarshaler); ok {
+		return m, true
+	}
+	m, ok := v.Addr().Interface().(encoding.TextMarshaler)
+	return m, ok
+}
+
+// readWhole reads an integer of any kind; false if a long does not hold it.
+func readWhole(k reflect.Kind, p unsafe.Pointer) (int64, bool) {
+	switch k {
+	case reflect.Int8:
+		return int64(*(*int8)(p)), true
+	case reflect.Int16:
+		return int64(*(*int16)(p)), true
+	case reflect.Int32:
+		return int64(*(*int32)(p)), true
+	case reflect.Int:
+		return int64(*(*int)(p)), true
+	case reflect.Uint8:
+		return int64(*(*uint8)(p)), true
+	case reflect.Uint16:
+		return int64(*(*uint16)(p)), true
+	case reflect.Uint32:
+		return int64(*(*uint32)(p)), true
+	case reflect.Uint:
+		v := *(*uint)(p)
+		return int64(v), uint64(v) <= math.MaxInt64
+	case reflect.Uint64:
+		v := *(*uint64)(p)
+		return int64(v), v <= math.MaxInt64
+	}
+	return *(*int64)(p), true
+}
+
+// typed writes a value whose type is known only now.
+func (e *encoder) typed(dst []byte, p *plan, v any) []byte {
+	t := reflect.TypeOf(v)
+	made := e.eng.encFor(p, t)
+	if made.err != nil {
+		if e.err == nil {
+			e.err = made.err
+		}
+		return dst
+	}
+	return e.prog(dst, made.prog, valuePointer(&v, t))
+}
