@@ -10,7 +10,7 @@ const (
 	// to each other by name do not nest.
 	MaxDepth = 1000
 	// MaxTypes bounds types and fields together.
-	MaxTypes = 250_000
+	MaxTypes = 100_000
 	// MaxNameBytes bounds names, with their namespace.
 	MaxNameBytes = 4096
 	// MaxFixedBytes bounds the size of a fixed; the bound is Java's.
@@ -20,7 +20,7 @@ const (
 	// type is ignored like any other that is invalid.
 	MaxDecimalPrecision = 10_000
 
-	maxTokens      = 4 << 20
+	maxTokens      = 1 << 20
 	maxNumberBytes = 4096
 	maxDefaultSize = 1 << 20 // values in one default value after defaults inside it are filled in
 )

@@ -161,7 +161,7 @@ func (p *parser) parseText(text string, root **Node) error {
 	if at := invalidUTF8(text); at >= 0 {
 		return &compat.SyntaxError{Type: schema.Avro, Position: positionAt(text, at), Reason: "not UTF-8; schemas are UTF-8 text"}
 	}
-	t, jsonErr := scan(text, make([]token, 0, 16+len(text)/10))
+	t, jsonErr := scan(text, make([]token, 0, min(16+len(text)/8, maxTokens)))
 	if jsonErr != nil {
 		return &compat.SyntaxError{Type: schema.Avro, Position: positionAt(text, jsonErr.offset), Reason: jsonErr.reason}
 	}

@@ -68,7 +68,9 @@ func (c *copier) names(n *typ) {
 	case 1:
 		n.name = c.freshName("Other")
 	case 2:
-		n.space = "moved"
+		if !c.opts.NoNamespaces {
+			n.space = "moved"
+		}
 	}
 }
 

@@ -27,6 +27,7 @@ type Options struct {
 	NoAliases     bool
 	NoRecursion   bool
 	NoDefaults    bool // no default values, neither of fields nor of enums
+	NoNamespaces  bool // all types without namespace
 	NoSpecialText bool // names and texts of ASCII only, attributes in one order, no odd white space
 	// RecordRoot makes the outermost type a record.
 	RecordRoot bool
@@ -209,7 +210,7 @@ func (g *generator) docText() string {
 // define gives t a name and makes it known.
 func (g *generator) define(t *typ, prefix, space string) {
 	t.name, t.space = g.freshName(prefix), space
-	if g.chance(15) {
+	if !g.opts.NoNamespaces && g.chance(15) {
 		t.space = pick(g, []string{"", "com.example", "a.b"})
 	}
 	if !g.opts.NoAliases && g.chance(10) {
