@@ -129,6 +129,10 @@ func errAssociationNotFound(resource string) *Error {
 	return newError(CodeAssociationNotFound, "Association for '%s' not found.", resource)
 }
 
+func errAssociationForSubject(s schema.Subject) *Error {
+	return newError(CodeAssociationForSubject, "An association of subject '%s' exists.", s)
+}
+
 func errIncompatible(s schema.Subject, v *Verdict) *Error {
 	e := newError(CodeIncompatible, "Schema being registered is incompatible with an earlier schema for subject \"%s\", details: [%s]",
 		s, strings.Join(v.Messages, ", "))

@@ -7,14 +7,15 @@ import (
 	"time"
 
 	"github.com/dovetail-dev/dovetail/compat"
+	"github.com/dovetail-dev/dovetail/compat/formats"
 	"github.com/dovetail-dev/dovetail/registry/journal"
 )
 
-// Options say how a Registry works. Only Journal and Parse are needed.
+// Options say how a Registry works. Only Journal is needed.
 type Options struct {
 	// Journal holds the registry's records. The registry does not close it.
 	Journal journal.Journal
-	// Parse turns a text into a schema; compat/formats has it.
+	// Parse turns a text into a schema; nil is formats.Parse.
 	Parse func(compat.Source) (compat.Schema, error)
 
 	// DefaultLevel holds where no level is configured; nil is BACKWARD.
@@ -50,9 +51,6 @@ func (o Options) Validate() error {
 	if o.Journal == nil {
 		errs = append(errs, errors.New("registry: Options.Journal is not set"))
 	}
-	if o.Parse == nil {
-		errs = append(errs, errors.New("registry: Options.Parse is not set"))
-	}
 	if o.SearchLimit < 0 || o.ParsedBytes < 0 || o.WriteTimeout < 0 {
 		errs = append(errs, errors.New("registry: SearchLimit, ParsedBytes and WriteTimeout must not be negative"))
 	}
@@ -60,6 +58,9 @@ func (o Options) Validate() error {
 }
 
 func (o Options) withDefaults() Options {
+	if o.Parse == nil {
+		o.Parse = formats.Parse
+	}
 	if o.DefaultLevel == nil {
 		level := compat.LevelBackward
 		o.DefaultLevel = &level

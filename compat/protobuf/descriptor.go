@@ -2,6 +2,7 @@ package protobuf
 
 import (
 	"encoding/base64"
+	"fmt"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -73,8 +74,22 @@ func (s *fileSet) fromDescriptor(path, shown string, raw []byte) (*unit, error) 
 	if err != nil {
 		return nil, fault(shown, nowhere, "the descriptor contradicts itself: %s", reason(err, s.mainPath))
 	}
-	tree := treeOfDescriptor(file, fdp, s.extensions(file), false)
+	tree := treeOfDescriptor(file, fdp, extensionsOf(file), false)
 	return &unit{file: file, proto: fdp, tree: tree}, nil
+}
+
+// SourceOf prints the canonical source text of a linked file, for instance of a
+// generated one: what Parse would make of its descriptor.
+func SourceOf(file protoreflect.FileDescriptor) (string, error) {
+	fdp := &descriptorpb.FileDescriptorProto{}
+	raw, err := proto.Marshal(protodesc.ToFileDescriptorProto(file))
+	if err == nil {
+		err = proto.UnmarshalOptions{Resolver: noExtensions{}}.Unmarshal(raw, fdp)
+	}
+	if err != nil {
+		return "", fmt.Errorf("protobuf: print %s: %w", file.Path(), err)
+	}
+	return treeOfDescriptor(file, fdp, extensionsOf(file), false).print(printOptions{}), nil
 }
 
 // noExtensions knows no extension at all.
@@ -88,8 +103,8 @@ func (noExtensions) FindExtensionByNumber(protoreflect.FullName, protoreflect.Fi
 	return nil, protoregistry.NotFound
 }
 
-// extensions knows the extensions that file declares or imports.
-func (s *fileSet) extensions(file protoreflect.FileDescriptor) *extensionTypes {
+// extensionsOf knows the extensions that file declares or imports.
+func extensionsOf(file protoreflect.FileDescriptor) *extensionTypes {
 	t := &extensionTypes{byNumber: map[extensionKey]protoreflect.ExtensionType{}}
 	seen := map[string]bool{}
 	var visit func(protoreflect.FileDescriptor)

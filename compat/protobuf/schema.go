@@ -49,7 +49,6 @@ type Schema struct {
 	canonical string
 	positions func() map[string]compat.Position
 	normal    func() string
-	set       *fileSet
 }
 
 var _ compat.Schema = (*Schema)(nil)
@@ -70,12 +69,11 @@ func Parse(src compat.Source) (*Schema, error) {
 		file:  unit.file,
 		proto: unit.proto,
 		tree:  unit.tree,
-		set:   set,
 	}
 	s.canonical = s.tree.print(printOptions{})
 	s.positions = sync.OnceValue(func() map[string]compat.Position { return positionsOf(src.Text) })
 	s.normal = sync.OnceValue(func() string {
-		return normalTree(s.file, s.proto, set.extensions(s.file)).print(printOptions{})
+		return normalTree(s.file, s.proto, extensionsOf(s.file)).print(printOptions{})
 	})
 	return s, nil
 }

@@ -339,7 +339,7 @@ func setFields(m protoreflect.Message) []protoreflect.FieldDescriptor {
 func (r *descriptorReader) optionsOf(f protoreflect.FieldDescriptor, v protoreflect.Value) []option {
 	name, custom := string(f.Name()), f.IsExtension()
 	if custom {
-		name = "(." + string(f.FullName()) + ")"
+		name = "(" + string(f.FullName()) + ")"
 	}
 	if f.IsList() {
 		var out []option

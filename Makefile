@@ -1,0 +1,86 @@
+# Dovetail. `make` alone prints the targets.
+
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
+BIN      := bin/dovetail
+PKG      ?= ./...
+FUZZTIME ?= 5s
+# The race detector needs a C compiler; without one the tests run all the same.
+CC_FOUND := $(shell command -v $${CC:-cc} 2>/dev/null || command -v gcc 2>/dev/null || command -v clang 2>/dev/null)
+RACE     := $(if $(CC_FOUND),-race,)
+STATICCHECK := go tool -modfile=tools/go.mod staticcheck
+
+.PHONY: help
+help: ## print this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-zA-Z_-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/dovetail
+	@mkdir -p bin
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(BIN) ./cmd/dovetail
+
+.PHONY: demo
+demo: build ## play the whole story on real records; EXIT=1 ends after it
+	@go run ./examples/flights --dovetail $(BIN) $(if $(EXIT),--exit,)
+
+.PHONY: run
+run: build ## run registry and broker with the data in ./dovetail-data
+	$(BIN) serve
+
+.PHONY: test
+test: vet ## everything that needs only Go: race detector, and each core decoder fuzzed for a moment
+	@[ -n "$(RACE)" ] || echo "no C compiler here: running without the race detector"
+	go test $(RACE) -timeout 9m $(PKG)
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=2s FUZZ='$(FUZZ_CORE)'
+
+.PHONY: race
+race: ## the tests, three times, with the race detector
+	go test -race -count=3 -timeout 30m $(PKG)
+
+# Decoders of bytes that strangers send; `make test` fuzzes these.
+FUZZ_CORE := ^Fuzz(Request|Batch|Split|Parse|Walk|Validate)
+FUZZ      ?= ^Fuzz
+
+.PHONY: fuzz
+fuzz: ## fuzz every decoder for FUZZTIME each
+	@for dir in $$(grep -rl --include='*_test.go' -E '^func Fuzz' . | grep -v '/node_modules/' | xargs -n1 dirname | sort -u); do \
+	  for f in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | sed 's/^func //' | sort -u); do \
+	    if [[ "$$f" =~ $(FUZZ) ]]; then \
+	      echo "fuzz $$dir $$f"; (cd $$dir && go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) . | grep -vE '^fuzz: elapsed' ); \
+	    fi; done; done
+
+.PHONY: bench bench-registry bench-broker bench-serde
+bench: bench-serde bench-registry bench-broker ## all benchmarks, as tables; results in bench/results
+bench-registry: ## the registry beside a bare handler
+	cd bench && go run . registry
+bench-broker: build ## the broker beside Apache Kafka, kfake and a bare loop
+	cd bench && go run . broker
+bench-serde: ## the codecs and serializers beside their peers
+	cd bench && go run . serde
+
+.PHONY: crash
+crash: build ## kill the broker at random moments under load and look for what was lost; ROUNDS=1000
+	go run ./cmd/dovetail-crash --dovetail $(BIN) --rounds $(or $(ROUNDS),1000)
+
+.PHONY: interop
+interop: build ## other people's clients, against each other and against ours (needs make deps)
+	$(MAKE) --no-print-directory -C clients/interop
+
+.PHONY: vet
+vet: ## go vet
+	@go vet $(PKG)
+
+.PHONY: lint
+lint: vet ## gofmt, go vet, staticcheck
+	@bad=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$bad" ] || { echo "gofmt:"; echo "$$bad"; exit 1; }
+	$(STATICCHECK) $(PKG)
+
+.PHONY: deps
+deps: ## install what interop and bench need: kcat, redis-server, Python, Node and Java clients
+	$(MAKE) --no-print-directory -C clients/interop deps
+
+.PHONY: clean
+clean: ## remove what was built and the data of make run
+	rm -rf bin dovetail-data

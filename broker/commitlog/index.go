@@ -1,0 +1,506 @@
+package commitlog
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+
+	"github.com/dovetail-dev/dovetail/broker/internal/vfs"
+)
+
+// The three indexes of a segment are files of fixed-width entries in growing
+// order, all numbers big-endian:
+//
+//	.index      relative offset(4) │ position(4)
+//	.timeindex  timestamp(8) │ relative offset(4)
+//	.txnindex   version(2)=0 │ producer ID(8) │ first(8) │ last(8) │ last stable(8)
+//
+// Relative offsets count from the segment's base offset.
+const (
+	offsetEntryBytes = 8
+	timeEntryBytes   = 12
+	txnEntryBytes    = 34
+	// indexBufferBytes is how much of an index waits in memory: what a crash
+	// takes of it, recovery makes anew from the log.
+	indexBufferBytes = 4080 // a multiple of all three widths
+)
+
+// index is a file of fixed-width entries whose last part is still in memory. The
+// file is opened on first use and created on first flush.
+type index struct {
+	fsys  vfs.FS
+	path  string
+	width int
+
+	mu      sync.RWMutex
+	loaded  bool
+	file    vfs.File // nil: not opened, or does not exist
+	flushed int64    // bytes of whole entries in the file
+	buf     []byte   // entries behind them
+	last    [txnEntryBytes]byte
+	lastOK  bool
+}
+
+func newIndex(fsys vfs.FS, path string, width int) *index {
+	return &index{fsys: fsys, path: path, width: width}
+}
+
+// load opens the file if there is one. x.mu must be held for writing.
+func (x *index) load() error {
+	if x.loaded {
+		return nil
+	}
+	f, err := x.fsys.OpenFile(x.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		x.loaded = true
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	size, err := f.Size()
+	if err != nil {
+		f.Close()
+		return err
+	}
+	x.file, x.flushed, x.loaded = f, size-size%int64(x.width), true
+	return nil
+}
+
+// rlock takes the lock for reading with the file loaded.
+func (x *index) rlock() error {
+	x.mu.RLock()
+	if x.loaded {
+		return nil
+	}
+	x.mu.RUnlock()
+	x.mu.Lock()
+	err := x.load()
+	x.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	x.mu.RLock()
+	return nil
+}
+
+func (x *index) count() int { return int(x.flushed)/x.width + len(x.buf)/x.width }
+
+// read returns entry i in p. x.mu must be held.
+func (x *index) read(i int, p []byte) error {
+	p = p[:x.width]
+	at := int64(i) * int64(x.width)
+	if at >= x.flushed {
+		copy(p, x.buf[at-x.flushed:])
+		return nil
+	}
+	_, err := x.file.ReadAt(p, at)
+	return err
+}
+
+// search returns the largest i whose entry satisfies below, or −1; entries that
+// satisfy it come first. x.mu must be held.
+func (x *index) search(below func(entry []byte) bool) (int, error) {
+	var p [txnEntryBytes]byte
+	low, high := 0, x.count()
+	// The unflushed part is what readers at the tail ask for; try it first.
+	if flushed := int(x.flushed) / x.width; len(x.buf) > 0 && flushed > 0 {
+		if below(x.buf[:x.width]) {
+			low = flushed
+		} else {
+			high = flushed
+		}
+	}
+	for low < high {
+		mid := (low + high) / 2
+		if err := x.read(mid, p[:]); err != nil {
+			return -1, err
+		}
+		if below(p[:x.width]) {
+			low = mid + 1
+		} else {
+			high = mid
+		}
+	}
+	return low - 1, nil
+}
+
+// append adds an entry in memory and writes the buffer if it is full.
+func (x *index) append(entry []byte) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if err := x.load(); err != nil {
+		return err
+	}
+	x.buf = append(x.buf, entry...)
+	copy(x.last[:], entry)
+	x.lastOK = true
+	if len(x.buf) >= indexBufferBytes {
+		return x.flushLocked()
+	}
+	return nil
+}
+
+// lastEntry returns the last entry in p, or false if there is none.
+func (x *index) lastEntry(p []byte) (bool, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if err := x.load(); err != nil {
+		return false, err
+	}
+	if x.lastOK {
+		copy(p, x.last[:x.width])
+		return true, nil
+	}
+	n := x.count()
+	if n == 0 {
+		return false, nil
+	}
+	if err := x.read(n-1, p); err != nil {
+		return false, err
+	}
+	copy(x.last[:], p[:x.width])
+	x.lastOK = true
+	return true, nil
+}
+
+func (x *index) flushLocked() error {
+	if len(x.buf) == 0 {
+		return nil
+	}
+	if x.file == nil {
+		f, err := x.fsys.Create(x.path)
+		if err != nil {
+			return err
+		}
+		x.file, x.flushed = f, 0
+	}
+	if _, err := x.file.WriteAt(x.buf, x.flushed); err != nil {
+		return err
+	}
+	x.flushed += int64(len(x.buf))
+	x.buf = x.buf[:0]
+	return nil
+}
+
+// flush writes what is in memory; create makes the file even if it is empty.
+func (x *index) flush(create bool) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if err := x.load(); err != nil {
+		return err
+	}
+	if create && x.file == nil {
+		f, err := x.fsys.Create(x.path)
+		if err != nil {
+			return err
+		}
+		x.file = f
+	}
+	return x.flushLocked()
+}
+
+// sync makes what was flushed durable, if the file is there.
+func (x *index) sync() error {
+	x.mu.RLock()
+	f := x.file
+	x.mu.RUnlock()
+	if f == nil {
+		return nil
+	}
+	return f.Sync()
+}
+
+// truncate keeps the first n entries.
+func (x *index) truncate(n int) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if err := x.load(); err != nil {
+		return err
+	}
+	x.lastOK = false
+	keep := int64(n) * int64(x.width)
+	if keep >= x.flushed {
+		if rest := keep - x.flushed; rest < int64(len(x.buf)) {
+			x.buf = x.buf[:rest]
+		}
+		if x.file == nil {
+			return nil
+		}
+		// Bytes of half an entry, or of an index made larger in advance.
+		size, err := x.file.Size()
+		if err != nil || size == x.flushed {
+			return err
+		}
+		return x.file.Truncate(x.flushed)
+	}
+	x.buf, x.flushed = x.buf[:0], keep
+	return x.file.Truncate(keep)
+}
+
+func (x *index) close() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.file == nil {
+		return nil
+	}
+	err := x.file.Close()
+	x.file, x.loaded, x.flushed, x.buf, x.lastOK = nil, false, 0, nil, false
+	return err
+}
+
+// sizeBytes is the size that the file has or will have.
+func (x *index) sizeBytes() int64 {
+	if err := x.rlock(); err != nil {
+		return 0
+	}
+	defer x.mu.RUnlock()
+	return x.flushed + int64(len(x.buf))
+}
+
+// offsetIndex finds the position of a batch by offset.
+type offsetIndex struct {
+	*index
+	base int64
+}
+
+func (x offsetIndex) add(offset, pos int64) error {
+	var p [offsetEntryBytes]byte
+	binary.BigEndian.PutUint32(p[:], uint32(offset-x.base))
+	binary.BigEndian.PutUint32(p[4:], uint32(pos))
+	return x.append(p[:])
+}
+
+// lookup returns a position from which a walk meets the batch with the offset.
+func (x offsetIndex) lookup(offset int64) (pos int64, err error) {
+	if err := x.rlock(); err != nil {
+		return 0, err
+	}
+	defer x.mu.RUnlock()
+	i, err := x.search(func(p []byte) bool { return x.base+int64(binary.BigEndian.Uint32(p)) <= offset })
+	if i < 0 || err != nil {
+		return 0, err
+	}
+	var p [offsetEntryBytes]byte
+	err = x.read(i, p[:])
+	return int64(binary.BigEndian.Uint32(p[4:])), err
+}
+
+// cut drops the entries of offset and above and returns how many are left.
+func (x offsetIndex) cut(offset int64) (int, error) {
+	if err := x.rlock(); err != nil {
+		return 0, err
+	}
+	i, err := x.search(func(p []byte) bool { return x.base+int64(binary.BigEndian.Uint32(p)) < offset })
+	x.mu.RUnlock()
+	if err != nil {
+		return 0, err
+	}
+	return i + 1, x.truncate(i + 1)
+}
+
+// lastPoint is the offset and position of the last entry; ok is false if there is none.
+func (x offsetIndex) lastPoint() (offset, pos int64, ok bool, err error) {
+	var p [offsetEntryBytes]byte
+	ok, err = x.lastEntry(p[:])
+	return x.base + int64(binary.BigEndian.Uint32(p[:])), int64(binary.BigEndian.Uint32(p[4:])), ok, err
+}
+
+// check reads the whole index: offsets and positions must grow and lie in the
+// segment.
+func (x offsetIndex) check(sizeBytes, endOffset int64) error {
+	lastOffset, lastPos := int64(-1), int64(-1)
+	return x.each(func(i int, p []byte) error {
+		offset, pos := x.base+int64(int32(binary.BigEndian.Uint32(p))), int64(int32(binary.BigEndian.Uint32(p[4:])))
+		if offset <= lastOffset || pos <= lastPos || offset < x.base || offset >= endOffset || pos >= sizeBytes {
+			return fmt.Errorf("entry %d points to offset %d at byte %d, after offset %d at byte %d, in a segment of %d bytes that ends at offset %d",
+				i, offset, pos, lastOffset, lastPos, sizeBytes, endOffset)
+		}
+		lastOffset, lastPos = offset, pos
+		return nil
+	})
+}
+
+// each calls f with every entry until it returns an error.
+func (x *index) each(f func(i int, entry []byte) error) error {
+	if err := x.rlock(); err != nil {
+		return err
+	}
+	defer x.mu.RUnlock()
+	page := make([]byte, indexBufferBytes)
+	i := 0
+	for at := int64(0); at < x.flushed; {
+		p := page[:min(int64(len(page)), x.flushed-at)]
+		if _, err := x.file.ReadAt(p, at); err != nil {
+			return err
+		}
+		at += int64(len(p))
+		for ; len(p) > 0; p = p[x.width:] {
+			if err := f(i, p[:x.width]); err != nil {
+				return err
+			}
+			i++
+		}
+	}
+	for p := x.buf; len(p) > 0; p = p[x.width:] {
+		if err := f(i, p[:x.width]); err != nil {
+			return err
+		}
+		i++
+	}
+	return nil
+}
+
+// timeIndex finds an offset by timestamp. An entry says: no batch up to the
+// offset has a larger timestamp.
+type timeIndex struct {
+	*index
+	base int64
+}
+
+// add appends an entry if the timestamp is larger than that of the last one.
+func (x timeIndex) add(timestamp, offset int64) error {
+	last, _, ok, err := x.lastPoint()
+	if err != nil || ok && timestamp <= last || timestamp < 0 {
+		return err
+	}
+	var p [timeEntryBytes]byte
+	binary.BigEndian.PutUint64(p[:], uint64(timestamp))
+	binary.BigEndian.PutUint32(p[8:], uint32(offset-x.base))
+	return x.append(p[:])
+}
+
+func (x timeIndex) lastPoint() (timestamp, offset int64, ok bool, err error) {
+	var p [timeEntryBytes]byte
+	ok, err = x.lastEntry(p[:])
+	return int64(binary.BigEndian.Uint64(p[:])), x.base + int64(binary.BigEndian.Uint32(p[8:])), ok, err
+}
+
+// lookup returns an offset before which no batch has a timestamp of at least t.
+func (x timeIndex) lookup(t int64) (offset int64, err error) {
+	if err := x.rlock(); err != nil {
+		return 0, err
+	}
+	defer x.mu.RUnlock()
+	i, err := x.search(func(p []byte) bool { return int64(binary.BigEndian.Uint64(p)) < t })
+	if i < 0 || err != nil {
+		return x.base, err
+	}
+	var p [timeEntryBytes]byte
+	err = x.read(i, p[:])
+	return x.base + int64(binary.BigEndian.Uint32(p[8:])), err
+}
+
+// cut drops the entries of offset and above.
+func (x timeIndex) cut(offset int64) error {
+	if err := x.rlock(); err != nil {
+		return err
+	}
+	i, err := x.search(func(p []byte) bool { return x.base+int64(binary.BigEndian.Uint32(p[8:])) < offset })
+	x.mu.RUnlock()
+	if err != nil {
+		return err
+	}
+	return x.truncate(i + 1)
+}
+
+func (x timeIndex) check(endOffset int64) error {
+	lastTime, lastOffset := int64(-1), int64(-1)
+	return x.each(func(i int, p []byte) error {
+		t, offset := int64(binary.BigEndian.Uint64(p)), x.base+int64(int32(binary.BigEndian.Uint32(p[8:])))
+		if t <= lastTime || offset <= lastOffset || offset < x.base || offset >= endOffset {
+			return fmt.Errorf("entry %d has timestamp %d at offset %d after timestamp %d at offset %d in a segment that ends at offset %d",
+				i, t, offset, lastTime, lastOffset, endOffset)
+		}
+		lastTime, lastOffset = t, offset
+		return nil
+	})
+}
+
+// AbortedTxn is a transaction that was aborted: consumers of isolation level
+// read_committed skip the producer's batches from FirstOffset to the marker.
+type AbortedTxn struct {
+	ProducerID       int64
+	FirstOffset      int64
+	LastOffset       int64 // of the abort marker
+	LastStableOffset int64 // when the marker was appended
+}
+
+type txnIndex struct{ *index }
+
+func (x txnIndex) add(t AbortedTxn) error {
+	p := make([]byte, 2, txnEntryBytes)
+	p = binary.BigEndian.AppendUint64(p, uint64(t.ProducerID))
+	p = binary.BigEndian.AppendUint64(p, uint64(t.FirstOffset))
+	p = binary.BigEndian.AppendUint64(p, uint64(t.LastOffset))
+	p = binary.BigEndian.AppendUint64(p, uint64(t.LastStableOffset))
+	return x.append(p)
+}
+
+func parseAbortedTxn(p []byte) (AbortedTxn, error) {
+	if version := binary.BigEndian.Uint16(p); version != 0 {
+		return AbortedTxn{}, fmt.Errorf("an aborted transaction of version %d, only 0 is known", version)
+	}
+	return AbortedTxn{
+		ProducerID:       int64(binary.BigEndian.Uint64(p[2:])),
+		FirstOffset:      int64(binary.BigEndian.Uint64(p[10:])),
+		LastOffset:       int64(binary.BigEndian.Uint64(p[18:])),
+		LastStableOffset: int64(binary.BigEndian.Uint64(p[26:])),
+	}, nil
+}
+
+// collect appends the aborted transactions that overlap from … to (exclusive). done
+// means that later segments hold no more of them.
+func (x txnIndex) collect(dst []AbortedTxn, from, to int64) (_ []AbortedTxn, done bool, err error) {
+	errDone := errors.New("done")
+	err = x.each(func(_ int, p []byte) error {
+		t, err := parseAbortedTxn(p)
+		if err != nil {
+			return err
+		}
+		if t.LastOffset >= from && t.FirstOffset < to {
+			dst = append(dst, t)
+		}
+		if t.LastStableOffset >= to {
+			return errDone
+		}
+		return nil
+	})
+	if err == errDone {
+		return dst, true, nil
+	}
+	return dst, false, err
+}
+
+// cut drops the transactions whose marker is at offset or above.
+func (x txnIndex) cut(offset int64) error {
+	keep := 0
+	err := x.each(func(i int, p []byte) error {
+		t, err := parseAbortedTxn(p)
+		if err == nil && t.LastOffset < offset {
+			keep = i + 1
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return x.truncate(keep)
+}
+
+func (x txnIndex) check(base, end int64) error {
+	last := int64(-1)
+	return x.each(func(i int, p []byte) error {
+		t, err := parseAbortedTxn(p)
+		if err != nil {
+			return err
+		}
+		if t.LastOffset <= last || t.FirstOffset > t.LastOffset || t.LastOffset < base || t.LastOffset >= end || t.FirstOffset < 0 {
+			return fmt.Errorf("entry %d is a transaction from offset %d to %d, after one to %d", i, t.FirstOffset, t.LastOffset, last)
+		}
+		last = t.LastOffset
+		return nil
+	})
+}

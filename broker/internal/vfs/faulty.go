@@ -1,0 +1,164 @@
+package vfs
+
+import (
+	"errors"
+	"os"
+	"sync"
+)
+
+// ErrInjected is the error of a failed operation.
+var ErrInjected = errors.New("injected fault")
+
+// Op is a kind of operation that can fail.
+type Op uint16
+
+// The kinds of operations.
+const (
+	OpCreate Op = 1 << iota
+	OpOpen
+	OpRename
+	OpRemove
+	OpMkdir
+	OpSyncDir
+	OpRead
+	OpWrite
+	OpTruncate
+	OpSync
+	OpChange = OpCreate | OpRename | OpRemove | OpMkdir | OpSyncDir | OpWrite | OpTruncate | OpSync
+)
+
+// Faulty fails operations of another file system. A failing write writes half of
+// its bytes; any other failing operation does nothing. The zero value of N never
+// fails and only counts.
+type Faulty struct {
+	FS
+	Ops    Op    // the kinds that count
+	N      int   // the N-th of them fails, from 1; 0: none
+	Sticky bool  // and all of them after it
+	Err    error // nil: ErrInjected
+
+	mu    sync.Mutex
+	count int
+}
+
+// Count is the number of operations of the counted kinds so far.
+func (f *Faulty) Count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.count
+}
+
+// Arm sets which operation fails, counting from the next one.
+func (f *Faulty) Arm(ops Op, n int, sticky bool, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.Ops, f.N, f.Sticky, f.Err, f.count = ops, n, sticky, err, 0
+}
+
+func (f *Faulty) hit(op Op) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.Ops&op == 0 {
+		return nil
+	}
+	f.count++
+	if f.N > 0 && (f.count == f.N || f.Sticky && f.count > f.N) {
+		if f.Err != nil {
+			return f.Err
+		}
+		return ErrInjected
+	}
+	return nil
+}
+
+// Create implements [FS].
+func (f *Faulty) Create(path string) (File, error) {
+	if err := f.hit(OpCreate); err != nil {
+		return nil, pathError("create", path, err)
+	}
+	return f.wrap(f.FS.Create(path))
+}
+
+// OpenFile implements [FS].
+func (f *Faulty) OpenFile(path string) (File, error) {
+	if err := f.hit(OpOpen); err != nil {
+		return nil, pathError("open", path, err)
+	}
+	return f.wrap(f.FS.OpenFile(path))
+}
+
+func (f *Faulty) wrap(file File, err error) (File, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &faultyFile{File: file, fs: f}, nil
+}
+
+// Rename implements [FS].
+func (f *Faulty) Rename(from, to string) error {
+	if err := f.hit(OpRename); err != nil {
+		return pathError("rename", from, err)
+	}
+	return f.FS.Rename(from, to)
+}
+
+// Remove implements [FS].
+func (f *Faulty) Remove(path string) error {
+	if err := f.hit(OpRemove); err != nil {
+		return pathError("remove", path, err)
+	}
+	return f.FS.Remove(path)
+}
+
+// MkdirAll implements [FS].
+func (f *Faulty) MkdirAll(path string) error {
+	if err := f.hit(OpMkdir); err != nil {
+		return pathError("mkdir", path, err)
+	}
+	return f.FS.MkdirAll(path)
+}
+
+// SyncDir implements [FS].
+func (f *Faulty) SyncDir(path string) error {
+	if err := f.hit(OpSyncDir); err != nil {
+		return pathError("syncdir", path, err)
+	}
+	return f.FS.SyncDir(path)
+}
+
+type faultyFile struct {
+	File
+	fs *Faulty
+}
+
+func (f *faultyFile) ReadAt(p []byte, pos int64) (int, error) {
+	if err := f.fs.hit(OpRead); err != nil {
+		return 0, err
+	}
+	return f.File.ReadAt(p, pos)
+}
+
+func (f *faultyFile) WriteAt(p []byte, pos int64) (int, error) {
+	if err := f.fs.hit(OpWrite); err != nil {
+		n, _ := f.File.WriteAt(p[:len(p)/2], pos)
+		return n, err
+	}
+	return f.File.WriteAt(p, pos)
+}
+
+func (f *faultyFile) Truncate(size int64) error {
+	if err := f.fs.hit(OpTruncate); err != nil {
+		return err
+	}
+	return f.File.Truncate(size)
+}
+
+func (f *faultyFile) Sync() error {
+	if err := f.fs.hit(OpSync); err != nil {
+		return err
+	}
+	return f.File.Sync()
+}
+
+// OS is nil: what goes past the seam would not be counted.
+func (f *faultyFile) OS() *os.File { return nil }

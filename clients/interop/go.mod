@@ -1,0 +1,19 @@
+// Other people's clients against Dovetail. A module of its own, so that their
+// dependencies never reach a user's go.sum.
+module github.com/dovetail-dev/dovetail/clients/interop
+
+go 1.26.0
+
+require (
+	github.com/dovetail-dev/dovetail v0.0.0
+	github.com/twmb/franz-go v1.22.2
+	github.com/twmb/franz-go/pkg/kadm v1.19.0
+)
+
+require (
+	github.com/klauspost/compress v1.20.3 // indirect
+	github.com/pierrec/lz4/v4 v4.1.33 // indirect
+	github.com/twmb/franz-go/pkg/kmsg v1.15.0 // indirect
+)
+
+replace github.com/dovetail-dev/dovetail => ../..

@@ -1,0 +1,74 @@
+// Command dovetail is the schema registry, the log broker and their tools in
+// one binary. All wiring, flags, environment variables and files of the project
+// are read here and nowhere else.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:]))
+}
+
+// run executes one command line and returns the exit status.
+func run(ctx context.Context, args []string) int {
+	root := newRoot()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	var status exitStatus
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &status):
+		if status.err != nil {
+			fmt.Fprintln(os.Stderr, "dovetail:", status.err)
+		}
+		return status.code
+	}
+	fmt.Fprintln(os.Stderr, "dovetail:", err)
+	return 1
+}
+
+// exitStatus is an error that chooses the exit status; err may be nil when
+// everything has been said.
+type exitStatus struct {
+	code int
+	err  error
+}
+
+func (e exitStatus) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit status %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e exitStatus) Unwrap() error { return e.err }
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "dovetail",
+		Short: "Schema registry, serialization and a partitioned log in one binary",
+		Long: `Dovetail is a schema registry, a serialization library and a partitioned log broker.
+
+It speaks the Confluent Schema Registry REST API and the Kafka wire protocol, so
+the clients you have work as they are.
+
+  dovetail serve                          run registry and broker
+  dovetail check schemas --against main   are my schema changes compatible?`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.AddCommand(newCheck(), newVersion())
+	return root
+}

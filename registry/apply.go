@@ -1,0 +1,320 @@
+package registry
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dovetail-dev/dovetail/compat/schema"
+	"github.com/dovetail-dev/dovetail/registry/journal"
+)
+
+// apply makes one record part of s. It is the only code that changes a state,
+// while serving and at start. An error means that the record was skipped; the
+// state is as before.
+func (s *state) apply(rec journal.Record) error {
+	k, err := journal.ParseKey(rec.Key)
+	if err != nil {
+		return err
+	}
+	k.Subject = k.Subject.Canonical()
+	switch k.Type {
+	case journal.SchemaKey:
+		if rec.Value == nil {
+			s.removeVersion(use{k.Subject, k.Version})
+			return nil
+		}
+		v, err := journal.ParseSchema(rec.Value)
+		if err != nil {
+			return err
+		}
+		return s.applySchema(k, v, rec.Timestamp)
+	case journal.ConfigKey:
+		if rec.Value == nil {
+			s.configs.delete(s.own, k.Subject)
+			return nil
+		}
+		v, err := journal.ParseConfig(rec.Value)
+		if err != nil {
+			return err
+		}
+		v.Subject = k.Subject
+		s.configs.set(s.own, k.Subject, &v)
+	case journal.ModeKey:
+		if rec.Value == nil {
+			s.modes.delete(s.own, k.Subject)
+			return nil
+		}
+		v, err := journal.ParseMode(rec.Value)
+		if err != nil {
+			return err
+		}
+		m, ok := parseMode(v.Mode)
+		if !ok {
+			return fmt.Errorf("registry: unknown mode %q of subject %q", v.Mode, k.Subject)
+		}
+		s.modes.set(s.own, k.Subject, m)
+	case journal.DeleteSubjectKey:
+		if rec.Value == nil {
+			return nil
+		}
+		v, err := journal.ParseDeleteSubject(rec.Value)
+		if err != nil {
+			return err
+		}
+		s.softDelete(k.Subject, v.Watermark)
+	case journal.ClearSubjectKey:
+		if rec.Value != nil {
+			s.clear(k.Subject)
+		}
+	case journal.ContextKey:
+		return s.applyContext(k, rec.Value)
+	case journal.AssociationKey:
+		return s.applyAssociation(k, rec.Value)
+	}
+	return nil
+}
+
+// editContext returns the context's state for changing, creating it.
+func (s *state) editContext(c schema.Context) *contextState {
+	cs := s.context(c)
+	if cs != nil && cs.own == s.own {
+		return cs
+	}
+	if cs == nil {
+		cs = &contextState{own: s.own, ids: newTree[schema.ID, *idEntry](func(a, b schema.ID) int { return int(a) - int(b) })}
+	} else {
+		copied := *cs
+		copied.own = s.own
+		cs = &copied
+	}
+	s.contexts.set(s.own, c, cs)
+	return cs
+}
+
+func (s *state) applySchema(k journal.Key, v journal.SchemaValue, ts int64) error {
+	if v.Timestamp != 0 {
+		ts = v.Timestamp
+	}
+	var f schema.Fingerprint
+	if v.MD5 != nil {
+		copy(f[:], v.MD5)
+	} else {
+		f = v.Definition.Fingerprint()
+	}
+	sub := s.subject(k.Subject)
+	if sub == nil {
+		sub = &subject{name: schema.Subject(strings.Clone(string(k.Subject)))}
+	}
+	c := sub.name.Context()
+	at := use{sub.name, k.Version}
+	key := contentKey{f, v.Definition.Type}
+	if e := s.entry(c, v.ID); e != nil && (e.content.fingerprint != f || e.content.typ != key.typ) &&
+		(len(e.uses) > 1 || e.uses[0] != at) {
+		return fmt.Errorf("registry: subject %q version %d: id %d already stands for another schema in context %s", k.Subject, k.Version, v.ID, c)
+	}
+
+	if old := sub.find(k.Version); old != nil && old.id == v.ID && old.content.fingerprint == f && old.content.typ == key.typ {
+		// A re-written record: a soft delete, or an import of what is there.
+		s.editSubject(sub, func(versions []*version) []*version {
+			i := slices.Index(versions, old)
+			changed := *old
+			changed.deleted, changed.timestamp = v.Deleted, ts
+			versions = slices.Clone(versions)
+			versions[i] = &changed
+			return versions
+		})
+		return nil
+	} else if old != nil {
+		s.removeVersion(at)
+		if sub = s.subject(at.subject); sub == nil {
+			sub = &subject{name: at.subject}
+		}
+	}
+
+	content := s.addPlace(key, v.Definition, place{c, v.ID})
+	cs := s.editContext(c)
+	cs.maxID = max(cs.maxID, v.ID)
+	e := idEntry{content: content, first: at}
+	if old, ok := cs.ids.get(v.ID); ok {
+		e = *old
+		if compareUses(at, e.first) < 0 {
+			e.first = at
+		}
+	}
+	e.uses = append(e.uses, at)
+	cs.ids.set(s.own, v.ID, &e)
+	for _, r := range content.References() {
+		to := use{r.Subject.In(c), r.Version}
+		list, _ := s.referees.get(to)
+		s.referees.set(s.own, to, append(list, at))
+	}
+
+	next := &version{content: content, timestamp: ts, number: k.Version, id: v.ID, deleted: v.Deleted}
+	s.editSubject(sub, func(versions []*version) []*version {
+		if k.Version > sub.last() {
+			return append(versions, next)
+		}
+		i, _ := slices.BinarySearchFunc(versions, k.Version, func(x *version, v schema.Version) int { return int(x.number) - int(v) })
+		return slices.Insert(slices.Clone(versions), i, next)
+	})
+	return nil
+}
+
+// editSubject puts a changed copy of sub in its place. change may append to
+// what it gets but must copy before it changes anything else.
+func (s *state) editSubject(sub *subject, change func([]*version) []*version) {
+	changed := &subject{name: sub.name, versions: change(sub.versions)}
+	if len(changed.versions) == 0 {
+		s.subjects.delete(s.own, sub.name)
+		return
+	}
+	s.subjects.set(s.own, sub.name, changed)
+}
+
+// addPlace records that an ID stands for a content and returns the one copy of
+// the content.
+func (s *state) addPlace(key contentKey, d schema.Definition, at place) *Content {
+	p, ok := s.contents.get(key)
+	if !ok {
+		content := newContent(d, key.fingerprint)
+		s.contents.set(s.own, key, &contentPlaces{content, []place{at}})
+		return content
+	}
+	if !slices.Contains(p.places, at) {
+		s.contents.set(s.own, key, &contentPlaces{p.content, append(slices.Clone(p.places), at)})
+	}
+	return p.content
+}
+
+func (s *state) removePlace(key contentKey, at place) {
+	p, ok := s.contents.get(key)
+	if !ok {
+		return
+	}
+	left := slices.DeleteFunc(slices.Clone(p.places), func(x place) bool { return x == at })
+	if len(left) == 0 {
+		s.contents.delete(s.own, key)
+		return
+	}
+	s.contents.set(s.own, key, &contentPlaces{p.content, left})
+}
+
+// removeVersion forgets one version, and its ID and content with the last
+// version that carries them.
+func (s *state) removeVersion(at use) {
+	sub := s.subject(at.subject)
+	v := sub.find(at.version)
+	if v == nil {
+		return
+	}
+	s.editSubject(sub, func(versions []*version) []*version { return without(versions, v) })
+	c := at.subject.Context()
+	for _, r := range v.content.References() {
+		to := use{r.Subject.In(c), r.Version}
+		list, _ := s.referees.get(to)
+		if list = without(list, at); len(list) == 0 {
+			s.referees.delete(s.own, to)
+		} else {
+			s.referees.set(s.own, to, list)
+		}
+	}
+	cs := s.editContext(c)
+	e, ok := cs.ids.get(v.id)
+	if !ok {
+		return
+	}
+	left := without(e.uses, at)
+	if len(left) == 0 {
+		cs.ids.delete(s.own, v.id)
+		s.removePlace(contentKey{v.content.fingerprint, v.content.typ}, place{c, v.id})
+		return
+	}
+	first := e.first
+	if first == at {
+		first = slices.MinFunc(left, compareUses)
+	}
+	cs.ids.set(s.own, v.id, &idEntry{content: e.content, first: first, uses: left})
+}
+
+// without returns a copy of list that lacks one x.
+func without[T comparable](list []T, x T) []T {
+	i := slices.Index(list, x)
+	if i < 0 {
+		return list
+	}
+	return slices.Concat(list[:i], list[i+1:])
+}
+
+func (s *state) softDelete(name schema.Subject, watermark schema.Version) {
+	sub := s.subject(name)
+	if sub == nil {
+		return
+	}
+	s.editSubject(sub, func(versions []*version) []*version {
+		versions = slices.Clone(versions)
+		for i, v := range versions {
+			if v.number <= watermark && !v.deleted {
+				changed := *v
+				changed.deleted = true
+				versions[i] = &changed
+			}
+		}
+		return versions
+	})
+}
+
+// clear forgets the soft-deleted versions of a scope: a subject, a context, or
+// all contexts.
+func (s *state) clear(scope schema.Subject) {
+	var gone []use
+	for sub := range s.scope(scope) {
+		for _, v := range sub.versions {
+			if v.deleted {
+				gone = append(gone, use{sub.name, v.number})
+			}
+		}
+	}
+	for _, at := range gone {
+		s.removeVersion(at)
+	}
+}
+
+// scope yields the subjects that a mode or config of that name covers.
+func (s *state) scope(name schema.Subject) func(func(*subject) bool) {
+	c, n := name.Split()
+	switch {
+	case n != "":
+		return func(yield func(*subject) bool) {
+			if sub := s.subject(name); sub != nil {
+				yield(sub)
+			}
+		}
+	case c == schema.GlobalContext:
+		return s.matching(allContexts)
+	}
+	return s.inContext(c, "")
+}
+
+func (s *state) applyContext(k journal.Key, value []byte) error {
+	if value == nil {
+		cs := s.context(k.Context)
+		if cs == nil {
+			return nil
+		}
+		if cs.ids.len() == 0 {
+			s.contexts.delete(s.own, k.Context)
+			return nil
+		}
+		s.editContext(k.Context).declared = false
+		return nil
+	}
+	v, err := journal.ParseContext(value)
+	if err != nil {
+		return err
+	}
+	cs := s.editContext(schema.Context(strings.Clone(string(k.Context))))
+	cs.declared = true
+	cs.maxID = max(cs.maxID, v.MaxID)
+	return nil
+}

@@ -1,0 +1,194 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dovetail-dev/dovetail/compat/schema"
+	"github.com/dovetail-dev/dovetail/registry/journal"
+)
+
+// Registry is one registry over one journal. Several instances may share a
+// journal.
+type Registry struct {
+	opts   Options
+	snap   atomic.Pointer[state]
+	lost   atomic.Pointer[Error] // set once the journal has lost records; then nothing is served
+	parsed *parseCache
+	turn   chan struct{} // capacity 1: held while catching up, deciding and appending
+
+	mu    sync.Mutex
+	queue []*operation // waiting to be decided
+
+	stop     context.CancelFunc
+	ctx      context.Context
+	followed chan struct{} // closed when the follower has ended
+}
+
+// Open replays the journal and returns a registry that serves what it says. It
+// follows the journal until Close.
+func Open(ctx context.Context, opts Options) (*Registry, error) {
+	if err := opts.Validate(); err != nil {
+		return nil, err
+	}
+	opts = opts.withDefaults()
+	r := &Registry{opts: opts, turn: make(chan struct{}, 1), followed: make(chan struct{})}
+	r.parsed = newParseCache(opts.ParsedBytes)
+	r.snap.Store(emptyState())
+	r.ctx, r.stop = context.WithCancel(context.Background())
+	start := opts.Now()
+	if err := r.catchUp(ctx); err != nil {
+		r.stop()
+		return nil, fmt.Errorf("registry: replaying the journal: %w", err)
+	}
+	st := r.snap.Load()
+	opts.Logger.Info("registry replayed its journal", "end", int64(st.end), "subjects", st.subjects.len(),
+		"schemas", st.contents.len(), "took", opts.Now().Sub(start))
+	go r.follow()
+	return r, nil
+}
+
+// Close stops following the journal and refuses further writes. The journal
+// stays open.
+func (r *Registry) Close() error {
+	r.stop()
+	<-r.followed
+	return nil
+}
+
+// Ready returns nil while the registry may be served from. After ErrLost it
+// returns why not, for good.
+func (r *Registry) Ready() error {
+	if e := r.lost.Load(); e != nil {
+		return e
+	}
+	return nil
+}
+
+// End returns the end of the journal as far as it has been applied.
+func (r *Registry) End() journal.Offset { return r.snap.Load().end }
+
+// read returns the current state, or why there is none to be had.
+func (r *Registry) read() (*state, error) {
+	if e := r.lost.Load(); e != nil {
+		return nil, e
+	}
+	return r.snap.Load(), nil
+}
+
+// replayBatch is how many records are read from the journal at once.
+const replayBatch = 4096
+
+// catchUp applies everything up to the journal's end. The caller holds the
+// turn (or is Open).
+func (r *Registry) catchUp(ctx context.Context) error {
+	if e := r.lost.Load(); e != nil {
+		return e
+	}
+	st := r.snap.Load()
+	var work *state
+	for {
+		end := st.end
+		if work != nil {
+			end = work.end
+		}
+		records, next, err := r.opts.Journal.Read(ctx, end, replayBatch)
+		if err != nil {
+			if errors.Is(err, journal.ErrLost) {
+				r.setLost(err)
+			}
+			return err
+		}
+		if len(records) == 0 && next == end {
+			break
+		}
+		if work == nil {
+			work = st.next()
+		}
+		for _, rec := range records {
+			if err := work.apply(rec); err != nil {
+				r.opts.Logger.Warn("journal record skipped", "offset", int64(rec.Offset), "error", err)
+			}
+		}
+		work.end = next
+	}
+	if work != nil {
+		r.snap.Store(work.publish())
+	}
+	return nil
+}
+
+func (r *Registry) setLost(err error) {
+	e := errStore("reading the journal", err)
+	e.Message = "The journal has lost records that this registry had read; it serves and accepts nothing until an operator has looked"
+	if r.lost.CompareAndSwap(nil, e) {
+		r.opts.Logger.Error("journal lost records", "end", int64(r.End()), "error", err)
+	}
+}
+
+// follow keeps up with what other instances append.
+func (r *Registry) follow() {
+	defer close(r.followed)
+	pause := time.Duration(0)
+	for r.ctx.Err() == nil {
+		if pause > 0 {
+			select {
+			case <-time.After(pause):
+			case <-r.ctx.Done():
+				return
+			}
+		}
+		err := r.opts.Journal.Wait(r.ctx, r.End())
+		if err == nil {
+			select {
+			case r.turn <- struct{}{}:
+				err = r.catchUp(r.ctx)
+				<-r.turn
+			case <-r.ctx.Done():
+				return
+			}
+		}
+		switch {
+		case err == nil:
+			pause = 0
+			continue
+		case r.ctx.Err() != nil:
+			return
+		case errors.Is(err, journal.ErrLost):
+			r.setLost(err)
+			return
+		}
+		if pause == 0 {
+			r.opts.Logger.Warn("following the journal", "error", err)
+		}
+		pause = min(max(2*pause, 50*time.Millisecond), 5*time.Second)
+	}
+}
+
+// checkSubject refuses names that no subject may have.
+func (r *Registry) checkSubject(name schema.Subject) error {
+	c, n := name.Split()
+	if badName(string(name)) || c == schema.GlobalContext || n == "__GLOBAL" || n == "__EMPTY" ||
+		r.opts.RejectEmptySubject && (n == "" || n == "*") {
+		return errInvalidSubject(name)
+	}
+	return nil
+}
+
+// checkSettingName refuses names that no config or mode may have.
+func (r *Registry) checkSettingName(name schema.Subject) error {
+	n := name.Name()
+	if badName(string(name)) || n == "__GLOBAL" || n == "__EMPTY" {
+		return errInvalidSubject(name)
+	}
+	return nil
+}
+
+func badName(s string) bool {
+	return strings.IndexFunc(s, func(c rune) bool { return c < 0x20 || c >= 0x7f && c < 0xa0 }) >= 0
+}
