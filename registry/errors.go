@@ -226,3 +226,6 @@ func errStoreTimeout(doing string, cause error) *Error {
 	e.Cause = cause
 	return e
 }
+
+// ErrNoMode is the answer to a request for a mode that names none.
+func ErrNoMode() *Error { return errInvalidMode() }

@@ -1,0 +1,59 @@
+package rest
+
+import "net/http"
+
+// route is one endpoint.
+type route struct {
+	method, path string
+	body         bool // the endpoint reads a body, so its content type counts
+	serve        func(*call) error
+}
+
+var routes = []route{
+	{http.MethodGet, "/", false, root},
+	{http.MethodPost, "/", false, root},
+
+	{http.MethodGet, "/subjects", false, listSubjects},
+	{http.MethodPost, "/subjects/:subject", true, lookup},
+	{http.MethodDelete, "/subjects/:subject", false, deleteSubject},
+	{http.MethodGet, "/subjects/:subject/metadata", false, latestWithMetadata},
+	{http.MethodGet, "/subjects/:subject/diff", false, diff},
+	{http.MethodGet, "/subjects/:subject/versions", false, listVersions},
+	{http.MethodPost, "/subjects/:subject/versions", true, register},
+	{http.MethodGet, "/subjects/:subject/versions/:version", false, getVersion},
+	{http.MethodDelete, "/subjects/:subject/versions/:version", false, deleteVersion},
+	{http.MethodGet, "/subjects/:subject/versions/:version/schema", false, getVersionText},
+	{http.MethodGet, "/subjects/:subject/versions/:version/referencedby", false, referencedBy},
+	{http.MethodPost, "/subjects/:subject/versions/:version/tags", true, tagVersion},
+
+	{http.MethodGet, "/schemas", false, listSchemas},
+	{http.MethodGet, "/schemas/types", false, listTypes},
+	{http.MethodGet, "/schemas/ids/:id", false, getByID},
+	{http.MethodGet, "/schemas/ids/:id/schema", false, getTextByID},
+	{http.MethodGet, "/schemas/ids/:id/subjects", false, subjectsByID},
+	{http.MethodGet, "/schemas/ids/:id/versions", false, versionsByID},
+	{http.MethodGet, "/schemas/guids/:guid", false, getByGUID},
+	{http.MethodGet, "/schemas/guids/:guid/ids", false, idsByGUID},
+
+	{http.MethodGet, "/config", false, getConfig},
+	{http.MethodPut, "/config", true, putConfig},
+	{http.MethodDelete, "/config", false, deleteConfig},
+	{http.MethodGet, "/config/:subject", false, getConfig},
+	{http.MethodPut, "/config/:subject", true, putConfig},
+	{http.MethodDelete, "/config/:subject", false, deleteConfig},
+	{http.MethodGet, "/mode", false, getMode},
+	{http.MethodPut, "/mode", true, putMode},
+	{http.MethodDelete, "/mode", false, deleteMode},
+	{http.MethodGet, "/mode/:subject", false, getMode},
+	{http.MethodPut, "/mode/:subject", true, putMode},
+	{http.MethodDelete, "/mode/:subject", false, deleteMode},
+
+	{http.MethodPost, "/compatibility/subjects/:subject/versions", true, checkAll},
+	{http.MethodPost, "/compatibility/subjects/:subject/versions/:version", true, checkVersion},
+
+	{http.MethodGet, "/contexts", false, listContexts},
+	{http.MethodDelete, "/contexts/:context", false, deleteContext},
+	{http.MethodGet, "/v1/metadata/id", false, metadataID},
+	{http.MethodGet, "/v1/metadata/version", false, metadataVersion},
+	{http.MethodGet, "/v1/metadata/deployment", false, metadataDeployment},
+}
