@@ -77,7 +77,8 @@ type GroupCommitter struct {
 	options CommitterOptions
 
 	mu      sync.Mutex
-	ready   *sync.Cond        // a log was queued, or stop
+	ready   *sync.Cond        // a log was queued to be flushed, or stop
+	checkup *sync.Cond        // a log was queued to be checkpointed, or stop
 	idle    *sync.Cond        // a log ceased to be busy
 	flushes []*Log            // to be flushed
 	checks  []*Log            // to be checkpointed
@@ -107,7 +108,7 @@ func NewGroupCommitter(o CommitterOptions) *GroupCommitter {
 		o.CheckpointAge = 5 * time.Second
 	}
 	c := &GroupCommitter{options: o, dirty: map[*Log]struct{}{}, stop: make(chan struct{})}
-	c.ready, c.idle = sync.NewCond(&c.mu), sync.NewCond(&c.mu)
+	c.ready, c.checkup, c.idle = sync.NewCond(&c.mu), sync.NewCond(&c.mu), sync.NewCond(&c.mu)
 	c.wg.Add(o.Parallel + 2)
 	for range o.Parallel {
 		go c.flushLoop()
@@ -133,7 +134,7 @@ func (c *GroupCommitter) Appended(l *Log, flush, checkpoint bool) {
 	if checkpoint && !q.checkQueued {
 		q.checkQueued = true
 		c.checks = append(c.checks, l)
-		c.ready.Broadcast()
+		c.checkup.Signal()
 	}
 }
 
@@ -192,7 +193,7 @@ func (c *GroupCommitter) checkpointLoop() {
 			if c.stopped {
 				return
 			}
-			c.ready.Wait()
+			c.checkup.Wait()
 		}
 		l := pop(&c.checks)
 		q := &l.queue
@@ -236,7 +237,7 @@ func (c *GroupCommitter) tick(now time.Time) {
 		if !q.checkQueued && now.Sub(q.checked) >= c.options.CheckpointAge {
 			q.checkQueued = true
 			c.checks = append(c.checks, l)
-			c.ready.Broadcast()
+			c.checkup.Signal()
 		}
 	}
 }
@@ -278,6 +279,7 @@ func (c *GroupCommitter) Close() {
 	c.stopped = true
 	close(c.stop)
 	c.ready.Broadcast()
+	c.checkup.Broadcast()
 	c.mu.Unlock()
 	c.wg.Wait()
 }

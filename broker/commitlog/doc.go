@@ -42,6 +42,7 @@
 // partition's (see [ReadCheckpoint] and its neighbours).
 //
 // All methods of [Log] may be called concurrently. Appends of one log are
-// serialised; reads never wait for them. The lock order is amu (one change at a
+// serialised; reads never wait for them. The lock order is mmu (maintenance), cmu
+// (checkpoints), amu (one change at a
 // time), mu (what readers see, held shortly), an index's lock.
 package commitlog

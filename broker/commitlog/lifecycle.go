@@ -80,6 +80,9 @@ func (l *Log) dropSnapshot(newest int64) {
 // finish; whoever waits gets an error whose cause is [ErrClosed], unless what they
 // wait for is durable. A log that is offline is closed as it is.
 func (l *Log) Close() error {
+	l.closing.Store(true)
+	l.mmu.Lock()
+	defer l.mmu.Unlock()
 	l.cmu.Lock()
 	defer l.cmu.Unlock()
 	l.mu.RLock()

@@ -34,8 +34,10 @@ type Log struct {
 	lastFlush    time.Time // when it was
 	appended     bool      // anything since the last checkpoint
 
-	// cmu is held by whoever works on the log in the background: checkpoint,
-	// retention, compaction, close. It comes before amu.
+	// mmu is held by maintenance: retention, compaction, close. It comes first.
+	mmu sync.Mutex
+
+	// cmu is held by checkpoints and close. It comes before amu.
 	cmu     sync.Mutex
 	snapped int64 // offset of the newest snapshot file
 
@@ -53,6 +55,7 @@ type Log struct {
 	epoch     int32
 	failed    *Error // set: offline for appending
 	closed    bool
+	closing   atomic.Bool // maintenance is to give up
 	waiters   []*waiter
 	tail      tail
 	cursors   cursorCache

@@ -78,6 +78,9 @@ func (l *Log) recover() error {
 	if err := l.loadSegments(names); err != nil {
 		return err
 	}
+	if err := l.removeOrphans(names); err != nil {
+		return err
+	}
 	durable := max(l.options.RecoveryPoint, state.durableOffset)
 	if known || l.options.CleanShutdown {
 		durable = max(durable, l.active().base) // a segment is synced before the next is made
@@ -196,6 +199,22 @@ func (l *Log) loadSegments(names []string) error {
 	return l.fsys.SyncDir(l.dir)
 }
 
+// removeOrphans removes indexes whose log is gone: what a crash leaves of retention.
+func (l *Log) removeOrphans(names []string) error {
+	for _, name := range names {
+		for _, suffix := range []string{indexSuffix, timeSuffix, txnSuffix} {
+			base, ok := parseName(name, suffix)
+			if !ok || slices.ContainsFunc(l.segments, func(s *segment) bool { return s.base == base }) {
+				continue
+			}
+			if err := l.fsys.Remove(filepath.Join(l.dir, name)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // nextBase is the offset at which the segment after i begins.
 func (l *Log) nextBase(i int) int64 {
 	if i+1 < len(l.segments) {
@@ -237,6 +256,32 @@ func (l *Log) replay(names []string, durable int64) error {
 				}
 			}
 			l.segments = l.segments[:i+1]
+		}
+	}
+	if l.end < from {
+		// Only a snapshot above the durable offset can be ahead of the log. It
+		// says nothing about the log that is here.
+		l.producers = newProducerTable()
+		l.options.CleanShutdown = false
+		end := l.end
+		from = l.loadSnapshot(names, end)
+		return l.replayProducers(from)
+	}
+	return nil
+}
+
+// replayProducers brings the producers from a snapshot's offset to the log end.
+func (l *Log) replayProducers(from int64) error {
+	for _, s := range l.segments {
+		_, err := s.scan(0, s.sizeBytes.Load(), true, func(b record.Batch, _ int64) error {
+			if b.LastOffset() < from {
+				return nil
+			}
+			_, _, err := l.producers.replay(b)
+			return err
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil

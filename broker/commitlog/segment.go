@@ -82,6 +82,21 @@ func (s *segment) create() error {
 	return nil
 }
 
+// openAll opens the files that are there, so that readers keep them when their names
+// go.
+func (s *segment) openAll() error {
+	if _, err := s.open(); err != nil {
+		return err
+	}
+	for _, x := range []*index{s.offsets.index, s.times.index, s.txns.index} {
+		if err := x.rlock(); err != nil {
+			return err
+		}
+		x.mu.RUnlock()
+	}
+	return nil
+}
+
 func (s *segment) acquire() { s.refs.Add(1) }
 
 // release gives a reference back; the last one closes the files.

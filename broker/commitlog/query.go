@@ -1,0 +1,271 @@
+package commitlog
+
+import (
+	"errors"
+	"path/filepath"
+
+	"github.com/dovetail-dev/dovetail/broker/record"
+)
+
+// Point is a record found by its timestamp.
+type Point struct {
+	Offset      int64
+	Timestamp   int64 // of the record, in milliseconds
+	LeaderEpoch int32 // of its batch
+}
+
+// OffsetForTimestamp returns the first record, by offset, whose timestamp is at
+// least the given one; ok is false if there is none. It looks up to the log end;
+// the caller compares with the high watermark or the last stable offset.
+func (l *Log) OffsetForTimestamp(timestamp int64) (found Point, ok bool, err error) {
+	start := l.StartOffset()
+	from := start
+	for {
+		s, next, isActive := l.acquireSegment(from)
+		if s == nil {
+			return found, false, &Error{Code: CodeStorage, Message: "list offsets", Cause: ErrClosed}
+		}
+		largest, _, hasEntries, err := s.times.lastPoint()
+		if err == nil && (isActive || !hasEntries || largest >= timestamp) {
+			found, ok, err = s.findTimestamp(timestamp, start)
+		}
+		s.release()
+		if err != nil {
+			return found, false, l.readFault(s, from, 0, err)
+		}
+		if ok || isActive {
+			return found, ok, nil
+		}
+		from = next
+	}
+}
+
+func (s *segment) findTimestamp(timestamp, start int64) (found Point, ok bool, err error) {
+	offset, err := s.times.lookup(timestamp)
+	if err != nil {
+		return found, false, err
+	}
+	pos, err := s.offsets.lookup(max(offset, start))
+	if err != nil {
+		return found, false, err
+	}
+	err = s.scanMatching(pos, func(b record.Batch) bool { return b.MaxTimestamp() >= timestamp && b.LastOffset() >= start }, func(b record.Batch) error {
+		found, ok, err = firstRecord(b, func(t, offset int64) bool { return t >= timestamp && offset >= start })
+		if err == nil && ok {
+			return errStop
+		}
+		return err
+	})
+	if err == errStop {
+		err = nil
+	}
+	return found, ok, err
+}
+
+// scanMatching calls f with the whole of each batch from pos on whose header matches.
+func (s *segment) scanMatching(pos int64, match func(record.Batch) bool, f func(record.Batch) error) error {
+	_, err := s.scan(pos, s.sizeBytes.Load(), true, func(header record.Batch, pos int64) error {
+		if !match(header) {
+			return nil
+		}
+		b, err := s.readBatch(header, pos)
+		if err != nil {
+			return err
+		}
+		return f(b)
+	})
+	return err
+}
+
+// readBatch reads the whole of a batch whose header is known.
+func (s *segment) readBatch(header record.Batch, pos int64) (record.Batch, error) {
+	size, err := record.SizeBytes(header)
+	if err != nil {
+		return nil, err
+	}
+	f, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	b := make(record.Batch, size)
+	if _, err := f.ReadAt(b, pos); err != nil {
+		return nil, err
+	}
+	if err := b.CheckHeader(); err != nil {
+		return nil, err
+	}
+	return b, b.CheckCRC()
+}
+
+// firstRecord returns the first record of a batch that matches.
+func firstRecord(b record.Batch, match func(timestamp, offset int64) bool) (Point, bool, error) {
+	it, err := b.Records(0)
+	if err != nil {
+		return Point{}, false, err
+	}
+	defer it.Close()
+	for it.Next() {
+		r := it.Record()
+		offset, timestamp := b.BaseOffset()+int64(r.OffsetDelta), b.BaseTimestamp()+r.TimestampDelta
+		if b.TimestampType() == record.LogAppendTime {
+			timestamp = b.MaxTimestamp()
+		}
+		if match(timestamp, offset) {
+			return Point{Offset: offset, Timestamp: timestamp, LeaderEpoch: b.LeaderEpoch()}, true, nil
+		}
+	}
+	return Point{}, false, it.Err()
+}
+
+// MaxTimestamp returns the first record that has the log's largest timestamp; ok is
+// false for an empty log and for records without timestamps.
+func (l *Log) MaxTimestamp() (found Point, ok bool, err error) {
+	largest := int64(record.NoTimestamp)
+	l.amu.Lock()
+	l.mu.RLock()
+	segments := l.segments
+	l.mu.RUnlock()
+	active := segments[len(segments)-1]
+	if active.maxTimestamp > largest {
+		largest = active.maxTimestamp
+	}
+	for _, s := range segments[:len(segments)-1] {
+		t, _, has, timeErr := s.times.lastPoint()
+		if timeErr != nil {
+			err = errors.Join(err, storage("read "+filepath.Base(s.path(timeSuffix)), timeErr))
+		}
+		if has {
+			largest = max(largest, t)
+		}
+	}
+	l.amu.Unlock()
+	if err != nil || largest < 0 {
+		return found, false, err
+	}
+	return l.OffsetForTimestamp(largest)
+}
+
+// EpochEnd returns the largest epoch at or below the one asked for and the offset
+// at which it ends (exclusive), as OffsetForLeaderEpoch wants it: −1 and −1 if
+// nothing is known of such an epoch.
+func (l *Log) EpochEnd(epoch int32) (foundEpoch int32, endOffset int64) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if epoch < 0 {
+		return -1, -1
+	}
+	n := len(l.epochs)
+	if epoch >= l.epoch {
+		if epoch > l.epoch {
+			return -1, -1
+		}
+		return epoch, l.end
+	}
+	found := int32(-1)
+	for i := range n {
+		if l.epochs[i].epoch > epoch {
+			if found < 0 {
+				return epoch, max(l.epochs[i].startOffset, l.start)
+			}
+			return found, max(l.epochs[i].startOffset, l.start)
+		}
+		found = l.epochs[i].epoch
+	}
+	if found < 0 {
+		return -1, -1
+	}
+	return found, l.end
+}
+
+// EpochAt returns the leader epoch in which the record at an offset was appended, or
+// −1 if that is not known.
+func (l *Log) EpochAt(offset int64) int32 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	found := int32(-1)
+	for _, e := range l.epochs {
+		if e.startOffset > offset {
+			break
+		}
+		found = e.epoch
+	}
+	return found
+}
+
+// ProducerInfo is what the log knows of an idempotent producer.
+type ProducerInfo struct {
+	ProducerID       int64
+	ProducerEpoch    int16
+	LastSequence     int32 // −1: none
+	LastTimestamp    int64 // in milliseconds
+	CoordinatorEpoch int32 // of the last marker, or −1
+	TxnFirstOffset   int64 // of the open transaction, or −1
+}
+
+func (p *producerState) info() ProducerInfo {
+	i := ProducerInfo{ProducerID: p.id, ProducerEpoch: p.epoch, LastSequence: record.NoSequence, LastTimestamp: p.lastTimestamp, CoordinatorEpoch: p.coordinatorEpoch, TxnFirstOffset: p.txnFirstOffset}
+	if last, ok := p.last(); ok {
+		i.LastSequence = last.lastSequence
+	}
+	return i
+}
+
+// ActiveProducers returns the producers that the log remembers, by ID.
+func (l *Log) ActiveProducers() []ProducerInfo {
+	l.amu.Lock()
+	defer l.amu.Unlock()
+	var infos []ProducerInfo
+	for _, p := range l.producers.sorted() {
+		infos = append(infos, p.info())
+	}
+	return infos
+}
+
+// OpenTransactions returns the producers with an open transaction, the oldest first.
+func (l *Log) OpenTransactions() []ProducerInfo {
+	l.amu.Lock()
+	defer l.amu.Unlock()
+	var infos []ProducerInfo
+	for _, o := range l.producers.open {
+		infos = append(infos, l.producers.producers[o.producerID].info())
+	}
+	return infos
+}
+
+// HasOpenTransaction reports whether the producer has a transaction open here in
+// that epoch: then the coordinator need not be asked again.
+func (l *Log) HasOpenTransaction(producerID int64, epoch int16) bool {
+	l.amu.Lock()
+	defer l.amu.Unlock()
+	p := l.producers.producers[producerID]
+	return p != nil && p.epoch == epoch && p.txnFirstOffset >= 0
+}
+
+// SegmentInfo describes one segment.
+type SegmentInfo struct {
+	BaseOffset int64
+	SizeBytes  int64
+	Active     bool
+}
+
+// Segments returns the segments by base offset.
+func (l *Log) Segments() []SegmentInfo {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	infos := make([]SegmentInfo, len(l.segments))
+	for i, s := range l.segments {
+		infos[i] = SegmentInfo{BaseOffset: s.base, SizeBytes: s.sizeBytes.Load(), Active: i == len(l.segments)-1}
+	}
+	return infos
+}
+
+// SizeBytes is the size of all segments, without indexes.
+func (l *Log) SizeBytes() int64 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	total := int64(0)
+	for _, s := range l.segments {
+		total += s.sizeBytes.Load()
+	}
+	return total
+}
