@@ -6,7 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
+
+	"github.com/dovetail-dev/dovetail/broker/commitlog"
+	"github.com/dovetail-dev/dovetail/broker/topics"
 )
 
 // Broker is a running or startable broker. All methods may be called
@@ -18,6 +22,23 @@ type Broker struct {
 	memory  *budget
 	conns   *connections
 	metrics *metrics
+	topics  *catalog
+	// self is the list of replicas of every partition.
+	self     []int32
+	sessions *fetchSessions
+
+	// What Start opens.
+	lock      *os.File
+	store     *topics.Store
+	auth      *authorizer
+	quotas    *quotas
+	committer *commitlog.GroupCommitter
+	clusterID string
+	found     found
+
+	coordinators coordinators
+	transactions transactionGate // nil: nobody can write transactions
+	background   sync.WaitGroup
 
 	// stopping ends when the broker no longer waits for anything on behalf of
 	// its clients.
@@ -55,6 +76,10 @@ func New(opts Options) (*Broker, error) {
 		apis:   byKey(),
 		memory: newBudget(opts.Limits.MemoryBytes),
 		conns:  newConnections(opts.Limits),
+
+		topics:   newCatalog(),
+		self:     []int32{opts.NodeID},
+		sessions: newFetchSessions(opts.Limits.FetchSessions),
 	}
 	b.stopping, b.stop = context.WithCancel(context.Background())
 	var err error
@@ -75,13 +100,20 @@ func (b *Broker) Start(ctx context.Context) error {
 	if err := b.startLocked(ctx); err != nil {
 		b.state = closed
 		b.stop()
-		return errors.Join(err, b.closeParts())
+		return errors.Join(err, b.closeParts(false))
 	}
 	b.state = running
 	return nil
 }
 
 func (b *Broker) startLocked(ctx context.Context) error {
+	if err := b.openData(ctx); err != nil {
+		return err
+	}
+	if err := b.startCoordinators(ctx); err != nil {
+		return err
+	}
+	b.startBackground()
 	for _, l := range b.opts.Listeners {
 		open, err := listen(l)
 		if err != nil {
@@ -126,16 +158,25 @@ func (b *Broker) Close(ctx context.Context) error {
 		b.conns.close((*conn).kill)
 		_ = b.conns.wait(context.WithoutCancel(ctx))
 	}
-	return b.closeParts()
+	return b.closeParts(true)
 }
 
 // closeParts closes what Start opened, in reverse.
-func (b *Broker) closeParts() error {
+func (b *Broker) closeParts(clean bool) error {
 	for _, l := range b.listeners {
 		_ = l.net.Close()
 	}
 	b.accepting.Wait()
-	return nil
+	b.stopCoordinators()
+	b.background.Wait()
+	return b.closeData(clean)
+}
+
+// isRunning says whether Start has finished and Close has not begun.
+func (b *Broker) isRunning() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.state == running
 }
 
 // Addr is the address that a listener accepts on; an empty name means the

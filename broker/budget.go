@@ -76,6 +76,22 @@ func (l *lease) tryGrow(n int64) bool {
 	return true
 }
 
+// force adds n bytes that are in use already, room or not.
+func (l *lease) force(n int64) {
+	l.from.mu.Lock()
+	defer l.from.mu.Unlock()
+	l.from.give(l, n)
+}
+
+// shrink gives n bytes back.
+func (l *lease) shrink(n int64) {
+	l.from.mu.Lock()
+	defer l.from.mu.Unlock()
+	l.from.used -= n
+	l.bytes -= n
+	l.from.admit()
+}
+
 // release gives everything back.
 func (l *lease) release() {
 	b := l.from

@@ -134,9 +134,8 @@ func (c *conn) read() {
 		r.conn, r.received = c, time.Now()
 		c.inFlight.Add(1)
 		rep := r.api.handle(c.b, c.ctx, r)
-		if rep.later == nil {
-			r.frame.release()
-		}
+		r.frame.release()
+		rep.mute = max(rep.mute, c.b.quotas.handled(r, time.Since(r.received)))
 		c.replies <- pending{r, rep}
 		if rep.close != "" {
 			c.end(rep.close)
@@ -207,7 +206,6 @@ func (c *conn) write() {
 
 // finished gives back what a request and its reply hold.
 func (c *conn) finished(p pending) {
-	p.req.frame.release()
 	if p.reply.body != nil && p.reply.body.release != nil {
 		p.reply.body.release()
 	}

@@ -20,8 +20,8 @@ type api struct {
 	handle handler
 	// open requests are answered before a client has authenticated.
 	open bool
-	// view requests are decoded without copying; their bytes are gone once the
-	// handler and the function that it may have left for later are done.
+	// view requests are decoded without copying; their bytes, and strings, are
+	// gone once the handler returns, whatever it has left for later.
 	view bool
 }
 
@@ -36,7 +36,18 @@ type handler func(b *Broker, ctx context.Context, r *request) reply
 // apis is everything that is served. What a row promises is in the file of its
 // API.
 var apis = []api{
+	{key: kmsg.Produce, min: 0, max: 13, served: 3, handle: (*Broker).produce, view: true},
+	{key: kmsg.Fetch, min: 4, max: 18, handle: (*Broker).fetch},
+	{key: kmsg.ListOffsets, min: 0, max: 11, handle: (*Broker).listOffsets},
+	{key: kmsg.Metadata, min: 0, max: 13, handle: (*Broker).metadata},
 	{key: kmsg.ApiVersions, min: 0, max: 4, handle: (*Broker).apiVersions, open: true},
+	{key: kmsg.CreateTopics, min: 0, max: 7, handle: (*Broker).createTopics},
+	{key: kmsg.DeleteTopics, min: 0, max: 6, handle: (*Broker).deleteTopics},
+	{key: kmsg.OffsetForLeaderEpoch, min: 2, max: 4, handle: (*Broker).offsetForLeaderEpoch},
+	{key: kmsg.DescribeConfigs, min: 0, max: 4, handle: (*Broker).describeConfigs},
+	{key: kmsg.AlterConfigs, min: 0, max: 2, handle: (*Broker).alterConfigs},
+	{key: kmsg.CreatePartitions, min: 0, max: 3, handle: (*Broker).createPartitions},
+	{key: kmsg.IncrementalAlterConfigs, min: 0, max: 1, handle: (*Broker).incrementalAlterConfigs},
 }
 
 // byKey finds a row. It is made once, before the first connection.
@@ -54,7 +65,7 @@ type request struct {
 	conn     *conn
 	api      *api
 	body     kmsg.Request
-	frame    frame
+	frame    frame // of a view request, until its handler returns
 	received time.Time
 	bytes    int // of the frame
 	// unsupported asks for an ApiVersions answer that says that the version is

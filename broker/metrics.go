@@ -3,6 +3,7 @@ package broker
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,6 +20,11 @@ type metrics struct {
 	closedBy  prometheus.Counter
 	refusedBy prometheus.Counter
 	byAPI     map[int16]apiMetrics
+
+	topicRecords *prometheus.CounterVec
+	topicBytes   *prometheus.CounterVec
+	topicFetched *prometheus.CounterVec
+	rejects      *prometheus.CounterVec
 }
 
 // apiMetrics are the labelled metrics of one API, looked up once.
@@ -40,6 +46,11 @@ func newMetrics(reg prometheus.Registerer, b *Broker) (*metrics, error) {
 		closedBy:  prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "connections_closed_total", Help: "Connections that the broker closed because of what the client did."}),
 		refusedBy: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "connections_refused_total", Help: "Connections beyond the limits."}),
 		byAPI:     map[int16]apiMetrics{},
+
+		topicRecords: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "topic_records_total", Help: "Records appended."}, []string{"topic"}),
+		topicBytes:   prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "topic_bytes_total", Help: "Bytes of record batches appended."}, []string{"topic"}),
+		topicFetched: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "topic_fetched_bytes_total", Help: "Bytes of record batches fetched."}, []string{"topic"}),
+		rejects:      prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "records_rejected_total", Help: "Records that were not what their schemas say."}, []string{"topic", "reason"}),
 	}
 	for key := range b.apis {
 		name := kmsg.NameForKey(key)
@@ -54,6 +65,7 @@ func newMetrics(reg prometheus.Registerer, b *Broker) (*metrics, error) {
 	var errs []error
 	for _, c := range []prometheus.Collector{
 		m.requests, m.seconds, m.bytesIn, m.bytesOut, m.closedBy, m.refusedBy,
+		m.topicRecords, m.topicBytes, m.topicFetched, m.rejects,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: "connections", Help: "Open connections."},
 			func() float64 { return float64(b.conns.count()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: "request_memory_bytes", Help: "Memory in use for requests and answers."},
@@ -80,4 +92,34 @@ func (m *metrics) request(r *request, sent int) {
 	a.in.Add(float64(r.bytes + 4))
 	a.out.Add(float64(sent))
 	a.seconds.Observe(time.Since(r.received).Seconds())
+}
+
+// topicCounters are the counters of one topic, looked up once.
+type topicCounters struct {
+	records, bytes, fetched prometheus.Counter
+}
+
+func (m *metrics) topic(name string) topicCounters {
+	return topicCounters{m.topicRecords.WithLabelValues(name), m.topicBytes.WithLabelValues(name), m.topicFetched.WithLabelValues(name)}
+}
+
+// forget drops the numbers of a topic that was deleted.
+func (m *metrics) forget(topic string) {
+	by := prometheus.Labels{"topic": topic}
+	m.topicRecords.DeletePartialMatch(by)
+	m.topicBytes.DeletePartialMatch(by)
+	m.topicFetched.DeletePartialMatch(by)
+	m.rejects.DeletePartialMatch(by)
+}
+
+// rejected counts records that a validator refused. Their kinds come from a
+// short list; what does not look like it counts as other.
+func (m *metrics) rejected(topic string, faults []RecordError) {
+	for _, f := range faults {
+		kind := f.Kind
+		if kind == "" || len(kind) > 40 || strings.ContainsFunc(kind, func(c rune) bool { return !('a' <= c && c <= 'z' || c == '-') }) {
+			kind = "other"
+		}
+		m.rejects.WithLabelValues(topic, kind).Inc()
+	}
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dovetail-dev/dovetail/broker/topics"
 )
 
 // Options configures a Broker. The zero value works: one plaintext listener on
@@ -49,6 +51,9 @@ type Options struct {
 	// Authorize switches access control on: what no ACL allows is refused. With
 	// false, everybody may do everything.
 	Authorize bool
+	// Validator is asked about every batch of a topic whose configuration wants
+	// records checked against schemas. Without one such topics refuse records.
+	Validator Validator
 	// Logger receives one line per event that an operator would act on. Nil
 	// means none.
 	Logger *slog.Logger
@@ -237,6 +242,9 @@ func (o Options) Validate() error {
 				fault("listener %s: SASL mechanism %q is none of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512", l.Name, m)
 			}
 		}
+	}
+	if err := topics.CheckConfigs(o.TopicDefaults); err != nil {
+		fault("topic defaults: %w", err)
 	}
 	if o.Limits.RequestBytes < 1024 || o.Limits.UnauthenticatedRequestBytes < 1024 {
 		fault("request limits of %d and %d bytes: at least 1024", o.Limits.RequestBytes, o.Limits.UnauthenticatedRequestBytes)

@@ -1,0 +1,213 @@
+package broker
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+
+	"github.com/dovetail-dev/dovetail/broker/commitlog"
+	"github.com/dovetail-dev/dovetail/broker/topics"
+)
+
+// The data directory, which but for two files is a Kafka log directory:
+//
+//	.lock                               held by the one process that may write
+//	meta.properties                     cluster and node ID
+//	metadata.log                        topics and more, see package topics
+//	<topic>-<partition>/                logs, see package commitlog
+//	recovery-point-offset-checkpoint    what need not be scanned at a start
+//	log-start-offset-checkpoint         what DeleteRecords has deleted
+//	.kafka_cleanshutdown                left by a clean stop, taken by the next start
+
+// found is what the last run has left in the data directory.
+type found struct {
+	clean            bool
+	recovery, starts map[commitlog.TopicPartition]int64
+}
+
+// openData opens the data directory and everything in it.
+func (b *Broker) openData(ctx context.Context) (err error) {
+	dir := b.opts.DataDir
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if b.lock, err = lockFile(filepath.Join(dir, ".lock")); err != nil {
+		return fmt.Errorf("data directory %s: %w", dir, err)
+	}
+	if err := b.identify(); err != nil {
+		return err
+	}
+	if b.store, err = topics.Open(dir, topics.Options{MaxPartitions: b.opts.Limits.Partitions, Now: b.opts.Now, Logger: b.log}); err != nil {
+		return err
+	}
+	if b.auth, err = newAuthorizer(b.opts.Authorize, b.opts.SuperUsers, b.store); err != nil {
+		return err
+	}
+	if b.quotas, err = newQuotas(b.store, b.opts.Now); err != nil {
+		return err
+	}
+	if b.found.recovery, err = commitlog.ReadCheckpoint(nil, filepath.Join(dir, commitlog.RecoveryPointFile)); err != nil {
+		return err
+	}
+	if b.found.starts, err = commitlog.ReadCheckpoint(nil, filepath.Join(dir, commitlog.LogStartOffsetFile)); err != nil {
+		return err
+	}
+	if b.found.clean, err = commitlog.TakeCleanShutdown(nil, dir); err != nil {
+		return err
+	}
+	b.committer = commitlog.NewGroupCommitter(commitlog.CommitterOptions{
+		Policy: commitlog.Policy(b.opts.Durability), Interval: b.opts.FlushInterval,
+	})
+	return b.openTopics(ctx)
+}
+
+// identify reads the cluster's ID, or gives it one.
+func (b *Broker) identify() error {
+	dir := b.opts.DataDir
+	meta, err := commitlog.ReadMetaProperties(nil, dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		meta = commitlog.MetaProperties{ClusterID: b.opts.ClusterID, NodeID: b.opts.NodeID, DirectoryID: topics.NewID().String()}
+		if meta.ClusterID == "" {
+			meta.ClusterID = randomID()
+		}
+		if err := commitlog.WriteMetaProperties(nil, dir, meta); err != nil {
+			return err
+		}
+	case err != nil:
+		return err
+	case b.opts.ClusterID != "" && meta.ClusterID != b.opts.ClusterID:
+		return fmt.Errorf("data directory %s belongs to cluster %s, not to %s", dir, meta.ClusterID, b.opts.ClusterID)
+	case meta.NodeID != b.opts.NodeID:
+		return fmt.Errorf("data directory %s belongs to node %d, not to %d", dir, meta.NodeID, b.opts.NodeID)
+	}
+	b.clusterID = meta.ClusterID
+	return nil
+}
+
+func randomID() string {
+	var raw [16]byte
+	_, _ = rand.Read(raw[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(raw[:])
+}
+
+// finishDeletions removes what is left of topics that were deleted.
+func (b *Broker) finishDeletions() error {
+	entries, err := os.ReadDir(b.opts.DataDir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.IsDir() && strings.HasSuffix(e.Name(), deletedSuffix) {
+			if err := os.RemoveAll(filepath.Join(b.opts.DataDir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	gone, err := b.store.Deleted()
+	if err != nil {
+		return err
+	}
+	for _, t := range gone {
+		for i := range t.Partitions {
+			dir := partitionDir(b.opts.DataDir, t.Name, i)
+			// A topic of the same name may have been created since.
+			if id, err := commitlog.ReadTopicID(nil, dir); err == nil && topics.ID(id) == t.ID {
+				if err := os.RemoveAll(dir); err != nil {
+					return err
+				}
+			}
+		}
+		if err := b.store.Forget(t.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// closeData closes what openData opened. With clean set, and if everything is on
+// the disk, the next start need not look for damage.
+func (b *Broker) closeData(clean bool) error {
+	var errs []error
+	var mu sync.Mutex
+	all := b.topics.all()
+	parallel(len(all), func(i int) {
+		for _, p := range all[i].parts {
+			if err := p.close(); err != nil {
+				mu.Lock()
+				errs = append(errs, fmt.Errorf("%s-%d: %w", p.topic, p.index, err))
+				mu.Unlock()
+			}
+		}
+	})
+	if b.committer != nil {
+		errs = append(errs, b.checkpoint())
+		b.committer.Close()
+	}
+	if b.store != nil {
+		errs = append(errs, b.store.Close())
+	}
+	if clean && errors.Join(errs...) == nil {
+		errs = append(errs, commitlog.WriteCleanShutdown(nil, b.opts.DataDir))
+	}
+	if b.lock != nil {
+		errs = append(errs, b.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// checkpoint writes what need not be scanned at the next start, and where logs
+// begin.
+func (b *Broker) checkpoint() error {
+	recovery, starts := map[commitlog.TopicPartition]int64{}, map[commitlog.TopicPartition]int64{}
+	for _, t := range b.topics.all() {
+		for _, p := range t.parts {
+			key := commitlog.TopicPartition{Topic: t.Name, Partition: p.index}
+			if p.log == nil {
+				// It stays as it is until somebody has repaired the log.
+				if v, ok := b.found.recovery[key]; ok {
+					recovery[key] = v
+				}
+				if v, ok := b.found.starts[key]; ok {
+					starts[key] = v
+				}
+				continue
+			}
+			recovery[key] = p.log.DurableOffset()
+			if start := p.log.StartOffset(); start > 0 {
+				starts[key] = start
+			}
+		}
+	}
+	return errors.Join(
+		commitlog.WriteCheckpoint(nil, filepath.Join(b.opts.DataDir, commitlog.RecoveryPointFile), recovery),
+		commitlog.WriteCheckpoint(nil, filepath.Join(b.opts.DataDir, commitlog.LogStartOffsetFile), starts),
+	)
+}
+
+// parallel calls f for 0 to n-1, a few at a time, and waits.
+func parallel(n int, f func(i int)) {
+	workers := min(n, 4*runtime.GOMAXPROCS(0))
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			for i := range next {
+				f(i)
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+}
