@@ -18,15 +18,20 @@ const maxDepth = 100
 
 // Dynamic reads payloads of messages that are known only at run time. It is
 // compiled once per descriptor.
+//
+// hyperpb v0.1.3 reads past the end of a payload whose lengths lie, which can
+// end the process, so it is shown only what a Walker found whole. All else goes
+// to dynamicpb: it accepts or refuses by the rules of the language, slowly.
 type Dynamic struct {
 	message protoreflect.MessageDescriptor
+	walker  *Walker
 	fast    fastType // nil where hyperpb does not run
 }
 
 // NewDynamic compiles a reader of m. It takes in the order of a millisecond for
 // a large schema.
 func NewDynamic(m protoreflect.MessageDescriptor) *Dynamic {
-	return &Dynamic{message: m, fast: compileFast(m)}
+	return &Dynamic{message: m, walker: NewWalker(m), fast: compileFast(m)}
 }
 
 // Descriptor returns the descriptor that d was made of.
@@ -34,8 +39,12 @@ func (d *Dynamic) Descriptor() protoreflect.MessageDescriptor { return d.message
 
 // Decode reads one payload. The message is read-only and keeps nothing of b.
 func (d *Dynamic) Decode(b []byte) (proto.Message, error) {
-	if d.fast != nil {
-		return d.fast.decode(b)
+	if d.fast != nil && d.walker.Walk(b) == nil {
+		// hyperpb also refuses some payloads that are whole, such as unknown
+		// fields with a tag of four bytes.
+		if m, err := d.fast.decode(b); err == nil {
+			return m, nil
+		}
 	}
 	return d.decodePortable(b)
 }
