@@ -144,13 +144,40 @@ func (s *fileSet) fromSource(path, shown, text string) (*unit, error) {
 	if err != nil {
 		return nil, fault(shown, compat.Position{}, "%s", reason(err, s.mainPath))
 	}
+	if err := checkMapEntries(shown, out); err != nil {
+		return nil, err
+	}
 	return &unit{file: out, proto: fdp, tree: tree}, nil
+}
+
+// checkMapEntries refuses messages that call themselves map entries and stand
+// behind no map field; the shape of those that do is checked by the linker.
+func checkMapEntries(shown string, s scope) error {
+	entries := map[protoreflect.FullName]bool{}
+	parent, _ := s.(protoreflect.MessageDescriptor)
+	if parent != nil {
+		for i := range parent.Fields().Len() {
+			if f := parent.Fields().Get(i); f.IsMap() {
+				entries[f.Message().FullName()] = true
+			}
+		}
+	}
+	for i := range s.Messages().Len() {
+		m := s.Messages().Get(i)
+		if m.IsMapEntry() && !entries[m.FullName()] {
+			return fault(shown, compat.Position{}, "message %s has the option map_entry, but is not the entry of a map field beside it", m.FullName())
+		}
+		if err := checkMapEntries(shown, m); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // explicitMapEntry is the end of the parser's complaint about a map entry that
 // is spelled out. Java clients send such texts, because they print descriptors,
-// so it is forgiven; whether the message has the shape of a map entry is checked
-// when the descriptor is built.
+// so it is forgiven; whether the message really is one is checked when the
+// descriptor has been built.
 const explicitMapEntry = "map_entry option should not be set explicitly; use map type instead"
 
 // reason cleans a message of the libraries from names that mean nothing to a
@@ -159,6 +186,7 @@ func reason(err error, mainPath string) string {
 	msg := err.Error()
 	msg = strings.ReplaceAll(msg, "proto:\u00a0", "")
 	msg = strings.ReplaceAll(msg, "proto: ", "")
+	msg = strings.ReplaceAll(msg, "$end", "end of text")
 	return strings.ReplaceAll(msg, fmt.Sprintf("file %q", mainPath), "this file")
 }
 

@@ -62,6 +62,11 @@ func (s *fileSet) fromDescriptor(path, shown string, raw []byte) (*unit, error) 
 	if len(fdp.Dependency) > maxImports {
 		return nil, fault(shown, nowhere, "more than %d imports", maxImports)
 	}
+	for _, i := range fdp.WeakDependency {
+		if i < 0 || int(i) >= len(fdp.Dependency) {
+			return nil, fault(shown, nowhere, "weak import %d of %d", i, len(fdp.Dependency))
+		}
+	}
 	if err := checkDescriptor(shown, fdp); err != nil {
 		return nil, err
 	}
@@ -73,6 +78,9 @@ func (s *fileSet) fromDescriptor(path, shown string, raw []byte) (*unit, error) 
 	file, err := protodesc.NewFile(fdp, s.resolver(path, fdp.Dependency))
 	if err != nil {
 		return nil, fault(shown, nowhere, "the descriptor contradicts itself: %s", reason(err, s.mainPath))
+	}
+	if err := checkMapEntries(shown, file); err != nil {
+		return nil, err
 	}
 	tree := treeOfDescriptor(file, fdp, extensionsOf(file), false)
 	return &unit{file: file, proto: fdp, tree: tree}, nil

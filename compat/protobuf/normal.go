@@ -33,6 +33,21 @@ func (o *oneof) first() int64 {
 	return min(o.fields[0].number, o.groups[0].number)
 }
 
+// sortValues orders enum constants by number and name. Where the language wants
+// a zero first (open enums), it stays before negative numbers.
+func sortValues(list []enumValue, open bool) {
+	zeroFirst := open && len(list) > 0 && list[0].number == 0
+	slices.SortStableFunc(list, func(a, b enumValue) int {
+		if zeroFirst && (a.number == 0) != (b.number == 0) {
+			if a.number == 0 {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(a.number, b.number), strings.Compare(a.name, b.name))
+	})
+}
+
 func sortFields(list []*field) {
 	slices.SortStableFunc(list, func(a, b *field) int { return cmp.Compare(a.number, b.number) })
 }

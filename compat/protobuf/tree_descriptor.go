@@ -18,6 +18,7 @@ import (
 // in order; without, lists stay as they are and map entries are messages.
 func treeOfDescriptor(file protoreflect.FileDescriptor, fdp *descriptorpb.FileDescriptorProto, ext *extensionTypes, normal bool) *fileTree {
 	r := &descriptorReader{ext: ext, normal: normal, proto3: file.Syntax() == protoreflect.Proto3, editions: file.Syntax() == protoreflect.Editions}
+	r.taken = takenNames(file)
 	t := &fileTree{pkg: fdp.GetPackage(), options: r.options(fdp.Options)}
 	switch {
 	case r.editions:
@@ -60,6 +61,7 @@ func normalTree(file protoreflect.FileDescriptor, fdp *descriptorpb.FileDescript
 
 type descriptorReader struct {
 	ext              *extensionTypes
+	taken            map[string]bool // see takenNames
 	normal           bool
 	proto3, editions bool
 }
@@ -256,9 +258,7 @@ func (r *descriptorReader) enum(d *descriptorpb.EnumDescriptorProto) *enum {
 	}
 	e.reserved = append(e.reserved, r.reservedNames(d.ReservedName)...)
 	if r.normal {
-		slices.SortStableFunc(e.values, func(a, b enumValue) int {
-			return cmp.Or(cmp.Compare(a.number, b.number), cmp.Compare(a.name, b.name))
-		})
+		sortValues(e.values, r.proto3 || r.editions)
 		sortReserved(e.reserved)
 	}
 	return e
@@ -312,6 +312,36 @@ func (r *descriptorReader) options(m proto.Message) []option {
 	return out
 }
 
+// takenNames returns the names that may mean something nearer than the outermost
+// scope somewhere in file, so that a full name that starts with one needs its
+// leading dot.
+func takenNames(file protoreflect.FileDescriptor) map[string]bool {
+	taken := map[string]bool{}
+	inner := func(f protoreflect.FileDescriptor) {
+		for i, part := range strings.Split(string(f.Package()), ".") {
+			if i > 0 {
+				taken[part] = true
+			}
+		}
+	}
+	inner(file)
+	for i := range file.Imports().Len() {
+		inner(file.Imports().Get(i).FileDescriptor)
+	}
+	var declared func(scope)
+	declared = func(s scope) {
+		for i := range s.Enums().Len() {
+			taken[string(s.Enums().Get(i).Name())] = true
+		}
+		for i := range s.Messages().Len() {
+			taken[string(s.Messages().Get(i).Name())] = true
+			declared(s.Messages().Get(i))
+		}
+	}
+	declared(file)
+	return taken
+}
+
 // setFields returns the fields that m has, extensions last.
 func setFields(m protoreflect.Message) []protoreflect.FieldDescriptor {
 	var fields []protoreflect.FieldDescriptor
@@ -340,6 +370,9 @@ func (r *descriptorReader) optionsOf(f protoreflect.FieldDescriptor, v protorefl
 	name, custom := string(f.Name()), f.IsExtension()
 	if custom {
 		name = "(" + string(f.FullName()) + ")"
+		if first, _, _ := strings.Cut(string(f.FullName()), "."); r.taken[first] {
+			name = "(." + string(f.FullName()) + ")"
+		}
 	}
 	if f.IsList() {
 		var out []option
