@@ -3,7 +3,6 @@ package avro
 import (
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/dovetail-dev/dovetail/compat"
 )
@@ -27,9 +26,10 @@ const (
 // Bounds of a comparison. Unions of many records and records that are used
 // many times can make the work far larger than the texts.
 const (
-	maxComparisons = 1_000_000 // pairs of types
+	maxComparisons = 1_000_000 // pairs of types; eight fields or symbols count as one more
 	maxFindings    = 10_000
 	maxRecursion   = 10_000 // pairs inside each other
+	largeUnion     = 32     // branches
 )
 
 // Differences returns everything that keeps s, as the reader, from reading
@@ -46,18 +46,26 @@ func (s *Schema) Differences(writer compat.Schema, _ compat.Options) []compat.In
 			Detail: "the writer is a schema of type " + string(writer.Type()),
 		}}
 	}
-	c := comparison{pairs: make(map[nodePair]*verdict)}
+	var c comparison
 	found := c.compare(s.root, w.root, nil).found
+	if len(found) == 0 && !c.tooLarge {
+		return nil
+	}
+	list := make([]compat.Incompatibility, 0, len(found)+1)
+	for i := range found {
+		list = append(list, found[i].report())
+	}
 	if c.tooLarge {
-		found = append(found, compat.Incompatibility{
+		list = append(list, compat.Incompatibility{
 			Rule: RuleTooLarge, Path: "/",
 			Detail: "more than " + strconv.Itoa(maxComparisons) + " pairs of types, or more than " + strconv.Itoa(maxRecursion) + " inside each other",
 		})
 	}
-	return found
+	return list
 }
 
-// comparison holds what one call of Differences knows.
+// comparison holds what one call of Differences knows. Nothing of it outlives
+// the call: a verdict depends on which pairs are in progress.
 type comparison struct {
 	pairs    map[nodePair]*verdict // named types only; a pair without a verdict is in progress
 	count    int
@@ -69,50 +77,20 @@ type nodePair struct{ reader, writer *Node }
 
 // verdict is the outcome for a pair. A pair that is met again has the paths of
 // its first place.
-type verdict struct{ found []compat.Incompatibility }
+type verdict struct{ found []finding }
 
 var compatible = &verdict{}
 
-// step is one element of a path, linked to those before it.
-type step struct {
-	parent *step
-	name   string
-	index  int // used where name is empty
-}
-
-func (s *step) at(name string) *step { return &step{parent: s, name: name} }
-func (s *step) nth(i int) *step      { return &step{parent: s, index: i} }
-
-func (s *step) String() string {
-	if s == nil {
-		return "/"
-	}
-	var steps []string
-	for ; s != nil; s = s.parent {
-		if s.name == "" {
-			steps = append(steps, strconv.Itoa(s.index))
-		} else {
-			steps = append(steps, s.name)
-		}
-	}
-	slices.Reverse(steps)
-	return "/" + strings.Join(steps, "/")
-}
-
-func mismatch(rule string, at *step, detail string) compat.Incompatibility {
-	return compat.Incompatibility{Rule: rule, Path: at.String(), Detail: detail}
-}
-
 // compare returns the verdict on a pair at a place of the reader.
 func (c *comparison) compare(r, w *Node, at *step) *verdict {
+	if r.Kind == w.Kind && r.Kind <= String {
+		return compatible
+	}
 	if c.count++; c.count > maxComparisons || c.depth > maxRecursion {
 		c.tooLarge = true
 		return compatible
 	}
-	if r.Name == "" || w.Name == "" || r.Kind != w.Kind {
-		if r.Kind == w.Kind && r.Kind <= String {
-			return compatible
-		}
+	if r.Name == "" || r.Kind != w.Kind {
 		return c.resolve(r, w, at)
 	}
 	pair := nodePair{r, w}
@@ -122,6 +100,9 @@ func (c *comparison) compare(r, w *Node, at *step) *verdict {
 		}
 		return known
 	}
+	if c.pairs == nil {
+		c.pairs = make(map[nodePair]*verdict)
+	}
 	c.pairs[pair] = nil
 	v := c.resolve(r, w, at)
 	c.pairs[pair] = v
@@ -130,70 +111,77 @@ func (c *comparison) compare(r, w *Node, at *step) *verdict {
 
 func (c *comparison) resolve(r, w *Node, at *step) *verdict {
 	c.depth++
-	defer func() { c.depth-- }()
-	var found []compat.Incompatibility
+	c.count += (len(r.Fields) + len(w.Fields) + len(r.Symbols) + len(w.Symbols)) / 8
+	var found []finding
 	switch {
 	case r.Kind == w.Kind:
 		found = c.sameKind(r, w, at)
 	case w.Kind == Union:
 		for i, branch := range w.Branches {
-			found = c.merge(found, c.compare(r, branch, at.nth(i)))
+			found = merge(found, c.compare(r, branch, at.branch(i)))
 		}
 	case r.Kind == Union:
-		found = c.intoUnion(r, w, at)
+		if !c.reads(r, w) {
+			found = append(found, finding{rule: RuleUnionBranch, at: at, reader: r, writer: w})
+		}
 	case !promotes(w.Kind, r.Kind):
-		found = append(found, mismatch(RuleType, at,
-			"reader type: "+upper(r)+" not compatible with writer type: "+upper(w)))
+		found = append(found, finding{rule: RuleType, at: at, reader: r, writer: w})
 	}
+	c.depth--
 	if len(found) == 0 {
 		return compatible
 	}
 	return &verdict{found}
 }
 
-func (c *comparison) merge(found []compat.Incompatibility, v *verdict) []compat.Incompatibility {
+func merge(found []finding, v *verdict) []finding {
 	return append(found, v.found[:min(len(v.found), maxFindings-min(maxFindings, len(found)))]...)
 }
 
-func (c *comparison) sameKind(r, w *Node, at *step) (found []compat.Incompatibility) {
+func (c *comparison) sameKind(r, w *Node, at *step) (found []finding) {
 	switch r.Kind {
-	case Array:
-		return c.compare(r.Items, w.Items, at.at("items")).found
-	case Map:
-		return c.compare(r.Items, w.Items, at.at("values")).found
+	case Array, Map:
+		return c.compare(r.Items, w.Items, at.items(r.Kind)).found
 	case Fixed:
-		found = checkNames(r, w, at)
+		found = matchNames(found, r, w, at)
 		if r.Size != w.Size {
-			found = append(found, mismatch(RuleFixedSize, at.at("size"),
-				"expected: "+strconv.Itoa(w.Size)+", found: "+strconv.Itoa(r.Size)))
+			found = append(found, finding{rule: RuleFixedSize, at: at, reader: r, writer: w})
 		}
 	case Enum:
-		found = append(checkNames(r, w, at), checkSymbols(r, w, at)...)
+		found = matchNames(found, r, w, at)
+		if r.EnumDefault == nil && missingSymbols(r, w) != nil {
+			found = append(found, finding{rule: RuleEnumSymbols, at: at, reader: r, writer: w})
+		}
 	case Record:
-		found = c.fields(r, w, at, checkNames(r, w, at))
+		found = c.fields(matchNames(found, r, w, at), r, w, at)
 	case Union:
 		for i, branch := range w.Branches {
 			if len(c.compare(r, branch, nil).found) > 0 {
-				found = append(found, mismatch(RuleUnionBranch, at.nth(i), lacking(branch)))
+				found = append(found, finding{rule: RuleUnionBranch, at: at.branch(i), reader: r, writer: branch})
 			}
 		}
 	}
 	return found
 }
 
-// intoUnion asks for one branch that reads what w, no union, wrote.
-func (c *comparison) intoUnion(r, w *Node, at *step) []compat.Incompatibility {
+// reads reports whether a branch of the union r reads w, which is none. It
+// looks into records of another name too, because what it finds is remembered,
+// with paths from the branch, for when the two types meet again. In a large
+// union that is too much work, and it passes over them.
+func (c *comparison) reads(r, w *Node) bool {
 	for _, branch := range r.Branches {
+		if len(r.Branches) > largeUnion && branch.Kind == Record && w.Kind == Record && !sameName(branch, w) {
+			if _, met := c.pairs[nodePair{branch, w}]; !met {
+				c.count++
+				continue
+			}
+		}
 		if len(c.compare(branch, w, nil).found) == 0 {
-			return nil
+			return true
 		}
 	}
-	return []compat.Incompatibility{mismatch(RuleUnionBranch, at, lacking(w))}
+	return false
 }
-
-func lacking(w *Node) string { return "reader union lacking writer type: " + upper(w) }
-
-func upper(n *Node) string { return strings.ToUpper(n.Kind.String()) }
 
 // promotes reports whether a reader of kind r takes what a writer of kind w
 // wrote.
@@ -213,62 +201,58 @@ func promotes(w, r Kind) bool {
 	return false
 }
 
-// checkNames compares short names, and the reader's aliases with the writer's
+// sameName compares short names, and the reader's aliases with the writer's
 // full name. As in Java, an alias without namespace never fits for a reader
 // with one.
-func checkNames(r, w *Node, at *step) []compat.Incompatibility {
-	if r.Name == w.Name {
-		return nil
-	}
-	full := w.FullName()
-	if slices.Contains(r.Aliases, full) && (r.Namespace == "" || w.Namespace != "") {
-		return nil
-	}
-	return []compat.Incompatibility{mismatch(RuleName, at.at("name"), "expected: "+full)}
+func sameName(r, w *Node) bool {
+	return r.Name == w.Name ||
+		len(r.Aliases) > 0 && slices.Contains(r.Aliases, w.FullName()) && (r.Namespace == "" || w.Namespace != "")
 }
 
-// checkSymbols looks for symbols that the reader lacks. A default takes their
-// place.
-func checkSymbols(r, w *Node, at *step) []compat.Incompatibility {
-	if r.EnumDefault != nil {
+func matchNames(found []finding, r, w *Node, at *step) []finding {
+	if sameName(r, w) {
+		return found
+	}
+	return append(found, finding{rule: RuleName, at: at, reader: r, writer: w})
+}
+
+// missingSymbols returns the writer's symbols that the reader lacks, sorted.
+func missingSymbols(r, w *Node) (missing []string) {
+	if slices.Equal(r.Symbols, w.Symbols) {
 		return nil
 	}
 	known := make(map[string]struct{}, len(r.Symbols))
 	for _, s := range r.Symbols {
 		known[s] = struct{}{}
 	}
-	var missing []string
 	for _, s := range w.Symbols {
 		if _, ok := known[s]; !ok {
 			missing = append(missing, s)
 		}
 	}
-	if missing == nil {
-		return nil
-	}
 	slices.SortFunc(missing, compareUTF16)
-	return []compat.Incompatibility{mismatch(RuleEnumSymbols, at.at("symbols"), "["+strings.Join(missing, ", ")+"]")}
+	return missing
 }
 
 // fields looks for a writer's field or a default for each field of the reader.
-func (c *comparison) fields(r, w *Node, at *step, found []compat.Incompatibility) []compat.Incompatibility {
-	at = at.at("fields")
-	index := fieldIndex(w, len(r.Fields))
+func (c *comparison) fields(found []finding, r, w *Node, at *step) []finding {
+	names := fieldNames{writer: w}
 	for i, f := range r.Fields {
-		place := at.nth(i)
-		from, ambiguous := writerField(f, w, i, index)
+		from, second := names.source(f)
 		switch {
-		case ambiguous != "":
-			found = append(found, mismatch(RuleFieldAmbiguous, place, ambiguous))
+		case second != nil:
+			found = append(found, finding{rule: RuleFieldAmbiguous, at: at, field: f, writer: w})
 		case from != nil:
-			found = c.merge(found, c.compare(f.Type, from.Type, place.at("type")))
+			if f.Type.Kind != from.Type.Kind || f.Type.Kind > String {
+				found = merge(found, c.compare(f.Type, from.Type, at.field(i)))
+			}
 		case f.Default != nil:
 		case f.Type.Kind == Enum && f.Type.EnumDefault != nil:
-			// Java compares the enum with the writer's record here, so a default
+			// Java compares the enum with the writer's record here: a default
 			// symbol does not replace a default value.
-			found = c.merge(found, c.compare(f.Type, w, place.at("type")))
+			found = merge(found, c.compare(f.Type, w, at.field(i)))
 		default:
-			found = append(found, mismatch(RuleFieldDefault, place, f.Name))
+			found = append(found, finding{rule: RuleFieldDefault, at: at, field: f, writer: w})
 		}
 		if len(found) > maxFindings {
 			return found[:maxFindings]
@@ -277,46 +261,48 @@ func (c *comparison) fields(r, w *Node, at *step, found []compat.Incompatibility
 	return found
 }
 
-// fieldIndex returns w's fields by name if looking them up n times one by one
-// would be slow.
-func fieldIndex(w *Node, n int) map[string]*Field {
-	if n < 8 || len(w.Fields) < 8 {
-		return nil
-	}
-	index := make(map[string]*Field, len(w.Fields))
-	for _, f := range w.Fields {
-		index[f.Name] = f
-	}
-	return index
+// fieldNames finds fields of a writer.
+type fieldNames struct {
+	writer *Node
+	index  map[string]*Field
 }
 
-// writerField returns the field of w that fills f, by name and by f's
-// aliases, or says why there is more than one. i is where it most likely is.
-func writerField(f *Field, w *Node, i int, index map[string]*Field) (from *Field, ambiguous string) {
-	find := func(name string) *Field {
-		switch {
-		case i < len(w.Fields) && w.Fields[i].Name == name:
-			return w.Fields[i]
-		case index != nil:
-			return index[name]
-		}
-		for _, wf := range w.Fields {
-			if wf.Name == name {
-				return wf
-			}
-		}
-		return nil
-	}
-	from = find(f.Name)
+// source returns the field that fills f, by its name or one of its aliases,
+// and a second one if there is more than one.
+func (n *fieldNames) source(f *Field) (from, second *Field) {
+	from = n.find(f.Name, f.Index)
 	for _, alias := range f.Aliases {
-		other := find(alias)
+		other := n.find(alias, f.Index)
 		switch {
 		case other == nil:
 		case from == nil:
 			from = other
 		default:
-			return nil, f.Name + " fits both " + from.Name + " and " + other.Name
+			return from, other
 		}
 	}
-	return from, ""
+	return from, nil
+}
+
+// find returns the field called name; guess is where it most likely is.
+func (n *fieldNames) find(name string, guess int) *Field {
+	fields := n.writer.Fields
+	if guess < len(fields) && fields[guess].Name == name {
+		return fields[guess]
+	}
+	if len(fields) < 8 {
+		for _, f := range fields {
+			if f.Name == name {
+				return f
+			}
+		}
+		return nil
+	}
+	if n.index == nil {
+		n.index = make(map[string]*Field, len(fields))
+		for _, f := range fields {
+			n.index[f.Name] = f
+		}
+	}
+	return n.index[name]
 }
