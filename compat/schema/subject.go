@@ -47,16 +47,21 @@ func (s Subject) Split() (Context, string) {
 	return Context(s[1 : 1+end]), string(s[2+end:])
 }
 
-// Canonical returns the one spelling of s: without a prefix in the default
-// context, ":.ctx:name" elsewhere.
+// Canonical returns the one spelling of s, as Qualify does: without a prefix in
+// the default context, ":.ctx:name" elsewhere.
 func (s Subject) Canonical() Subject {
 	c, n := s.Split()
 	return Qualify(c, n)
 }
 
-// Qualify returns the subject called name in context c.
+// Qualify returns the subject called name in context c. Only a name that looks
+// qualified itself keeps the prefix of the default context, so that it cannot
+// be taken for a subject of another one.
 func Qualify(c Context, name string) Subject {
 	if c == DefaultContext || c == "" {
+		if Subject(name).Qualified() {
+			return Subject(":.:" + name)
+		}
 		return Subject(name)
 	}
 	return Subject(":" + string(c) + ":" + name)
