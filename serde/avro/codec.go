@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"sync"
 	"unsafe"
 
 	"github.com/dovetail-dev/dovetail/compat/avro"
@@ -27,12 +28,23 @@ func MustParse(text string) *Schema {
 
 // Marshal returns the payload of v, a value or a pointer to one.
 func Marshal(s *Schema, v any) ([]byte, error) {
-	dst, err := standard.append(make([]byte, 0, 64), s.Root(), v)
-	if err != nil {
-		return nil, err
+	scratch := buffers.Get().(*[]byte)
+	dst, err := standard.append((*scratch)[:0], s.Root(), v)
+	var out []byte
+	if err == nil {
+		out = append(make([]byte, 0, len(dst)), dst...)
 	}
-	return dst, nil
+	if cap(dst) <= mostKept {
+		*scratch = dst
+		buffers.Put(scratch)
+	}
+	return out, err
 }
+
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b }}
+
+// mostKept keeps the buffer of a huge value from being kept.
+const mostKept = 1 << 20
 
 // Append appends the payload of v, a value or a pointer to one, to dst. It
 // does not allocate when dst is large enough and v a pointer. After an error
@@ -163,6 +175,14 @@ func newCodec[T any](w, r *Schema, opts []Option) (*Codec[T], error) {
 }
 
 func apply(opts []Option) settings {
+	if len(opts) == 0 {
+		return settings{}
+	}
+	return applied(opts)
+}
+
+//go:noinline
+func applied(opts []Option) settings {
 	var s settings
 	for _, o := range opts {
 		o(&s)

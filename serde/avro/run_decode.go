@@ -2,10 +2,12 @@ package avro
 
 import (
 	"encoding"
+	"encoding/binary"
 	"fmt"
 	"math"
 	"math/big"
 	"reflect"
+	"slices"
 	"strconv"
 	"time"
 	"unsafe"
@@ -48,22 +50,37 @@ func (d *decoder) run(ops []decOp, base unsafe.Pointer, pos int) int {
 			*(*bool)(p) = buf[pos] == 1
 			next = pos + 1
 		case dLong64:
+			if uint(pos) < uint(len(buf)) && buf[pos] < 0x80 {
+				*(*int64)(p) = unzig(buf[pos])
+				pos++
+				continue
+			}
 			var v int64
-			if v, next = readLong(buf, pos); next < 0 {
+			if v, next = readLongSlow(buf, pos); next < 0 {
 				d.number(pos, next, "long")
 				break
 			}
 			*(*int64)(p) = v
 		case dInt32:
+			if uint(pos) < uint(len(buf)) && buf[pos] < 0x80 {
+				*(*int32)(p) = int32(unzig(buf[pos]))
+				pos++
+				continue
+			}
 			var v int64
-			if v, next = readInt(buf, pos); next < 0 {
+			if v, next = readIntSlow(buf, pos); next < 0 {
 				d.number(pos, next, "int")
 				break
 			}
 			*(*int32)(p) = int32(v)
 		case dInt64:
+			if uint(pos) < uint(len(buf)) && buf[pos] < 0x80 {
+				*(*int64)(p) = unzig(buf[pos])
+				pos++
+				continue
+			}
 			var v int64
-			if v, next = readInt(buf, pos); next < 0 {
+			if v, next = readIntSlow(buf, pos); next < 0 {
 				d.number(pos, next, "int")
 				break
 			}
@@ -83,7 +100,13 @@ func (d *decoder) run(ops []decOp, base unsafe.Pointer, pos int) int {
 			*(*float64)(p) = readDouble(buf, pos)
 			next = pos + 8
 		case dString:
-			n, begin := readLong(buf, pos)
+			var n int64
+			begin := pos + 1
+			if uint(pos) < uint(len(buf)) && buf[pos] < 0x80 {
+				n = unzig(buf[pos])
+			} else {
+				n, begin = readLongSlow(buf, pos)
+			}
 			if begin < 0 || uint64(n) > uint64(len(buf)-begin) {
 				next, _ = d.length(pos, "string")
 				break
@@ -277,8 +300,9 @@ func (s *slice) room(t reflect.Type, size uintptr, count int) {
 		return
 	}
 	if size > 0 {
-		count = max(1, s.len, min(count, mostAtOnce/int(size)))
+		count = min(count, mostAtOnce/int(size))
 	}
+	count = max(1, s.len, count)
 	if s.cap-s.len >= count {
 		return
 	}
@@ -353,6 +377,7 @@ func (d *decoder) goArray(op *decOp, p unsafe.Pointer, pos int) int {
 }
 
 func (d *decoder) longs(op *decOp, s *[]int64, pos int) int {
+	buf := d.buf
 	out := (*s)[:0]
 	if out == nil {
 		out = []int64{}
@@ -368,15 +393,22 @@ func (d *decoder) longs(op *decOp, s *[]int64, pos int) int {
 			return pos
 		}
 		if cap(out)-len(out) < count {
-			out = append(make([]int64, 0, len(out)+count), out...)
+			out = slices.Grow(out, count)
 		}
-		for range count {
-			v, next := readLong(d.buf, pos)
+		first := len(out)
+		out = out[:first+count]
+		for i := first; i < len(out); i++ {
+			if b := buf[pos:]; len(b) > 0 && b[0] < 0x80 {
+				out[i] = unzig(b[0])
+				pos++
+				continue
+			}
+			v, next := readLongSlow(buf, pos)
 			if next < 0 {
-				d.trail.index(len(out))
+				d.trail.index(i)
 				return d.number(pos, next, "long")
 			}
-			out = append(out, v)
+			out[i] = v
 			pos = next
 		}
 		if pos = d.blockEnd(pos, end); pos < 0 {
@@ -401,11 +433,13 @@ func (d *decoder) doubles(op *decOp, s *[]float64, pos int) int {
 			return pos
 		}
 		if cap(out)-len(out) < count {
-			out = append(make([]float64, 0, len(out)+count), out...)
+			out = slices.Grow(out, count)
 		}
 		raw := d.buf[pos : pos+8*count]
-		for k := 0; k+8 <= len(raw); k += 8 {
-			out = append(out, readDouble(raw, k))
+		first := len(out)
+		out = out[:first+count]
+		for i := range out[first:] {
+			out[first+i] = math.Float64frombits(binary.LittleEndian.Uint64(raw[8*i:]))
 		}
 		pos += 8 * count
 		if pos = d.blockEnd(pos, end); pos < 0 {
@@ -430,7 +464,7 @@ func (d *decoder) strings(op *decOp, s *[]string, pos int) int {
 			return pos
 		}
 		if free := cap(out) - len(out); free < count && free < mostAtOnce/16 {
-			out = append(make([]string, 0, len(out)+min(count, mostAtOnce/16)), out...)
+			out = slices.Grow(out, min(count, mostAtOnce/16))
 		}
 		for range count {
 			begin, stop := d.length(pos, "string")

@@ -15,7 +15,7 @@ const (
 func readLong(buf []byte, pos int) (int64, int) {
 	if uint(pos) < uint(len(buf)) {
 		if b := buf[pos]; b < 0x80 {
-			return int64(b>>1) ^ -int64(b&1), pos + 1
+			return unzig(b), pos + 1
 		}
 	}
 	return readLongSlow(buf, pos)
@@ -49,7 +49,7 @@ func readLongSlow(buf []byte, pos int) (int64, int) {
 func readInt(buf []byte, pos int) (int64, int) {
 	if uint(pos) < uint(len(buf)) {
 		if b := buf[pos]; b < 0x80 {
-			return int64(b>>1) ^ -int64(b&1), pos + 1
+			return unzig(b), pos + 1
 		}
 	}
 	return readIntSlow(buf, pos)
@@ -67,23 +67,45 @@ func readIntSlow(buf []byte, pos int) (int64, int) {
 }
 
 // appendLong appends v as a zig-zag varint. An int is written the same way.
+// The test and the call are written so that the compiler inlines it.
 func appendLong(dst []byte, v int64) []byte {
-	u := uint64(v)<<1 ^ uint64(v>>63)
-	if u < 0x80 {
-		return append(dst, byte(u))
+	if uint64(v+64) < 128 {
+		return append(dst, byte(v<<1^v>>63))
 	}
-	return appendUvarint(dst, u)
+	return appendLongSlow(dst, v)
 }
 
-func appendUvarint(dst []byte, u uint64) []byte {
+func appendLongSlow(dst []byte, v int64) []byte {
+	u := uint64(v)<<1 ^ uint64(v>>63)
 	if u < 1<<14 {
 		return append(dst, byte(u)|0x80, byte(u>>7))
 	}
 	if u < 1<<21 {
 		return append(dst, byte(u)|0x80, byte(u>>7)|0x80, byte(u>>14))
 	}
-	return binary.AppendUvarint(dst, u)
+	return appendUvarint(dst, u)
 }
+
+// appendUvarint writes a number of four bytes or more without a test of the
+// capacity for each.
+func appendUvarint(dst []byte, u uint64) []byte {
+	if cap(dst)-len(dst) < binary.MaxVarintLen64 {
+		return binary.AppendUvarint(dst, u)
+	}
+	n := len(dst)
+	room := dst[n : n+binary.MaxVarintLen64]
+	i := 0
+	for u >= 0x80 {
+		room[i] = byte(u) | 0x80
+		u >>= 7
+		i++
+	}
+	room[i] = byte(u)
+	return dst[:n+i+1]
+}
+
+// unzig is the value of a varint of one byte.
+func unzig(b byte) int64 { return int64(b>>1) ^ -int64(b&1) }
 
 func appendFloat(dst []byte, f float32) []byte {
 	return binary.LittleEndian.AppendUint32(dst, math.Float32bits(f))
