@@ -222,7 +222,7 @@ func (c *cursor) check(p *plan, pos int, text bool) int {
 	case pDouble:
 		pos = c.fixed(pos, 8, "double")
 	case pFixed:
-		pos = c.fixed(pos, p.w.Size, describe(p.w))
+		pos = c.fixed(pos, p.w.Size, p.label)
 	case pBytes:
 		begin, end := c.length(pos, "bytes")
 		if begin < 0 {

@@ -91,7 +91,7 @@ func (d *decoder) under(p *plan, pos int, logical bool) (any, int) {
 		}
 		return d.genericText(p, pos)
 	case pFixed:
-		next := d.fixed(pos, p.w.Size, describe(p.w))
+		next := d.fixed(pos, p.w.Size, p.label)
 		if next < 0 {
 			return nil, next
 		}
@@ -188,7 +188,7 @@ func (d *decoder) promoted(p *plan, pos int) (float64, int) {
 func (d *decoder) decimal(p *plan, mean *avro.Node, pos int) (*big.Rat, int) {
 	begin, end := pos, pos+p.w.Size
 	if p.kind == pFixed {
-		if d.fixed(pos, p.w.Size, describe(p.w)) < 0 {
+		if d.fixed(pos, p.w.Size, p.label) < 0 {
 			return nil, -1
 		}
 	} else if begin, end = d.length(pos, "bytes"); begin < 0 {

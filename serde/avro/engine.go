@@ -1,6 +1,7 @@
 package avro
 
 import (
+	"maps"
 	"reflect"
 	"sync"
 	"sync/atomic"
@@ -8,36 +9,56 @@ import (
 	"github.com/dovetail-dev/dovetail/compat/avro"
 )
 
-// cache is a map that is read without a lock and copied to be written. Past
-// most entries it starts anew, so that an application which parses a schema
-// for every message does not grow for ever.
+// cache is a map that is read without a lock. New entries wait in a second map
+// under a lock until they were missed often enough to make a new copy worth it.
+// Past most entries it starts anew, so that an application which parses a
+// schema for every message does not grow for ever.
 type cache[K comparable, V any] struct {
-	entries atomic.Pointer[map[K]V]
+	settled atomic.Pointer[map[K]V]
 	mu      sync.Mutex
+	recent  map[K]V
+	misses  int
 }
 
 const mostCached = 4096
 
 func (c *cache[K, V]) get(key K) (V, bool) {
-	if m := c.entries.Load(); m != nil {
-		v, ok := (*m)[key]
-		return v, ok
+	if m := c.settled.Load(); m != nil {
+		if v, ok := (*m)[key]; ok {
+			return v, true
+		}
 	}
-	var none V
-	return none, false
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v, ok := c.recent[key]
+	if ok {
+		if c.misses++; c.misses > len(c.recent) {
+			c.settle()
+		}
+	}
+	return v, ok
+}
+
+// settle merges recent into a new copy of settled.
+func (c *cache[K, V]) settle() {
+	var known map[K]V
+	if m := c.settled.Load(); m != nil && len(*m) < mostCached {
+		known = *m
+	}
+	next := make(map[K]V, len(known)+len(c.recent))
+	maps.Copy(next, known)
+	maps.Copy(next, c.recent)
+	c.settled.Store(&next)
+	c.recent, c.misses = nil, 0
 }
 
 func (c *cache[K, V]) put(key K, v V) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	next := map[K]V{}
-	if m := c.entries.Load(); m != nil && len(*m) < mostCached {
-		for k, v := range *m {
-			next[k] = v
-		}
+	if c.recent == nil || len(c.recent) >= mostCached {
+		c.recent = map[K]V{}
 	}
-	next[key] = v
-	c.entries.Store(&next)
+	c.recent[key] = v
 }
 
 // typeKey is a plan and a Go type.

@@ -85,7 +85,7 @@ func (j *jsonWriter) value(dst []byte, p *plan, pos int) ([]byte, int) {
 	case pBytes, pString:
 		return j.text(dst, p, pos)
 	case pFixed:
-		next := j.fixed(pos, p.w.Size, describe(p.w))
+		next := j.fixed(pos, p.w.Size, p.label)
 		if next < 0 {
 			return dst, next
 		}

@@ -52,8 +52,9 @@ const (
 // w == r it is the identity, which also serves encoding, the walk and JSON.
 // Plans of recursive schemas are cyclic. They are immutable once made.
 type plan struct {
-	kind planKind
-	w, r *avro.Node
+	kind  planKind
+	w, r  *avro.Node
+	label string // describe(w)
 
 	item     *plan   // pArray and pMap: of an item; pBranch: of the value
 	branches []*plan // pUnion, by the writer's index
@@ -241,7 +242,7 @@ func (p *planner) plan(w, r *avro.Node, path string) (*plan, error) {
 		return nil, &ResolveError{Path: path, Reason: "the schemas are too large to resolve"}
 	}
 	s := p.shapes[w]
-	made := &plan{w: w, r: r, minBytes: s.minBytes, zeros: s.zeros, recursive: s.recursive}
+	made := &plan{w: w, r: r, label: describe(w), minBytes: s.minBytes, zeros: s.zeros, recursive: s.recursive}
 	p.plans[key] = made
 	if err := p.fill(made, path); err != nil {
 		// Plans that were made in the meantime may hold this one.

@@ -130,12 +130,12 @@ func (d *decoder) run(ops []decOp, base unsafe.Pointer, pos int) int {
 			*(*[]byte)(p) = d.bytes(*(*[]byte)(p), begin, end)
 			next = end
 		case dFixedArray:
-			if next = d.fixed(pos, op.n, describeFixed(op.plan)); next < 0 {
+			if next = d.fixed(pos, op.n, op.plan.label); next < 0 {
 				break
 			}
 			copy(unsafe.Slice((*byte)(p), op.n), buf[pos:next])
 		case dFixedSlice:
-			if next = d.fixed(pos, op.n, describeFixed(op.plan)); next < 0 {
+			if next = d.fixed(pos, op.n, op.plan.label); next < 0 {
 				break
 			}
 			*(*[]byte)(p) = d.bytes(*(*[]byte)(p), pos, next)
@@ -243,8 +243,6 @@ func (d *decoder) run(ops []decOp, base unsafe.Pointer, pos int) int {
 	}
 	return pos
 }
-
-func describeFixed(p *plan) string { return "fixed " + p.w.FullName() }
 
 // setZero clears the value at p with the write barriers its type needs.
 func (op *decOp) setZero(p unsafe.Pointer) {
@@ -649,13 +647,13 @@ func (d *decoder) rare(op *decOp, p unsafe.Pointer, pos int) int {
 		copy(unsafe.Slice((*byte)(p), 16), u[:])
 		return end
 	case dUUIDFixed:
-		next := d.fixed(pos, 16, describeFixed(op.plan))
+		next := d.fixed(pos, 16, op.plan.label)
 		if next >= 0 {
 			*(*string)(p) = string(appendUUID(nil, d.buf[pos:next]))
 		}
 		return next
 	case dDuration:
-		next := d.fixed(pos, 12, describeFixed(op.plan))
+		next := d.fixed(pos, 12, op.plan.label)
 		if next >= 0 {
 			*(*LogicalDuration)(p) = readDuration(d.buf[pos:])
 		}
