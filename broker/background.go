@@ -2,12 +2,20 @@ package broker
 
 import "time"
 
-// checkpointEvery is how often the data directory's checkpoints are written.
-const checkpointEvery = time.Minute
+const (
+	// checkpointEvery is how often the data directory's checkpoints are written.
+	checkpointEvery = time.Minute
+	// retainEvery and compactEvery are the pauses between two rounds over all
+	// partitions.
+	retainEvery  = 5 * time.Minute
+	compactEvery = 15 * time.Second
+)
 
 // startBackground starts what runs from time to time until the broker stops.
 func (b *Broker) startBackground() {
-	b.every(checkpointEvery, "checkpoint", func() {
+	b.every(retainEvery, b.retain)
+	b.every(compactEvery, b.compact)
+	b.every(checkpointEvery, func() {
 		if err := b.checkpoint(); err != nil {
 			b.log.Error("checkpoints of the data directory could not be written", "err", err)
 		}
@@ -16,7 +24,7 @@ func (b *Broker) startBackground() {
 
 // every runs f again and again, with a pause, in a goroutine that Close waits
 // for.
-func (b *Broker) every(pause time.Duration, _ string, f func()) {
+func (b *Broker) every(pause time.Duration, f func()) {
 	b.background.Go(func() {
 		ticker := time.NewTicker(pause)
 		defer ticker.Stop()
@@ -29,4 +37,45 @@ func (b *Broker) every(pause time.Duration, _ string, f func()) {
 			}
 		}
 	})
+}
+
+// retain applies retention to all partitions, one after the other.
+func (b *Broker) retain() {
+	b.eachLog(func(p *Partition) {
+		if _, err := p.log.Retain(b.opts.Now()); err != nil {
+			b.log.Error("retention", "topic", p.topic, "partition", p.index, "err", err)
+		}
+	})
+}
+
+// compact gives all partitions that want it a round of compaction, one after
+// the other.
+func (b *Broker) compact() {
+	b.eachLog(func(p *Partition) {
+		if !p.log.Config().Compact {
+			return
+		}
+		done, err := p.log.Compact(b.opts.Now())
+		switch {
+		case err != nil:
+			b.log.Error("compaction", "topic", p.topic, "partition", p.index, "err", err)
+		case done.Ran:
+			b.log.Info("compacted", "topic", p.topic, "partition", p.index, "bytes_before", done.BytesBefore, "bytes_after", done.BytesAfter, "records_dropped", done.Dropped)
+		}
+	})
+}
+
+// eachLog calls f for every partition that can be written, until the broker
+// stops.
+func (b *Broker) eachLog(f func(*Partition)) {
+	for _, t := range b.topics.all() {
+		for _, p := range t.parts {
+			if b.stopping.Err() != nil {
+				return
+			}
+			if !p.gone() && p.offline() == nil {
+				f(p)
+			}
+		}
+	}
 }

@@ -43,11 +43,21 @@ var apis = []api{
 	{key: kmsg.ApiVersions, min: 0, max: 4, handle: (*Broker).apiVersions, open: true},
 	{key: kmsg.CreateTopics, min: 0, max: 7, handle: (*Broker).createTopics},
 	{key: kmsg.DeleteTopics, min: 0, max: 6, handle: (*Broker).deleteTopics},
+	{key: kmsg.DeleteRecords, min: 0, max: 2, handle: (*Broker).deleteRecords},
 	{key: kmsg.OffsetForLeaderEpoch, min: 2, max: 4, handle: (*Broker).offsetForLeaderEpoch},
 	{key: kmsg.DescribeConfigs, min: 0, max: 4, handle: (*Broker).describeConfigs},
 	{key: kmsg.AlterConfigs, min: 0, max: 2, handle: (*Broker).alterConfigs},
+	{key: kmsg.DescribeLogDirs, min: 1, max: 4, handle: (*Broker).describeLogDirs},
 	{key: kmsg.CreatePartitions, min: 0, max: 3, handle: (*Broker).createPartitions},
+	{key: kmsg.ElectLeaders, min: 0, max: 2, handle: (*Broker).electLeaders},
 	{key: kmsg.IncrementalAlterConfigs, min: 0, max: 1, handle: (*Broker).incrementalAlterConfigs},
+	{key: kmsg.AlterPartitionAssignments, min: 0, max: 1, handle: (*Broker).alterPartitionReassignments},
+	{key: kmsg.ListPartitionReassignments, min: 0, max: 0, handle: (*Broker).listPartitionReassignments},
+	{key: kmsg.DescribeQuorum, min: 0, max: 2, handle: (*Broker).describeQuorum},
+	{key: kmsg.UpdateFeatures, min: 0, max: 2, handle: (*Broker).updateFeatures},
+	{key: kmsg.DescribeCluster, min: 0, max: 2, handle: (*Broker).describeCluster},
+	{key: kmsg.ListConfigResources, min: 0, max: 1, handle: (*Broker).listConfigResources},
+	{key: kmsg.DescribeTopicPartitions, min: 0, max: 0, handle: (*Broker).describeTopicPartitions},
 }
 
 // byKey finds a row. It is made once, before the first connection.

@@ -32,6 +32,8 @@ type Store struct {
 	opts  Options
 	state atomic.Pointer[state]
 
+	changes atomic.Int64
+
 	mu      sync.Mutex // held by whoever decides and writes
 	journal *journal
 }
@@ -92,6 +94,9 @@ func (s *Store) Close() error {
 	s.journal.failed = errors.New("metadata log: closed")
 	return s.journal.close()
 }
+
+// Changes is how often the store was changed since it was opened.
+func (s *Store) Changes() int64 { return s.changes.Load() }
 
 // Topic returns the topic of that name.
 func (s *Store) Topic(name string) (*Topic, bool) {
@@ -318,6 +323,7 @@ func (s *Store) write(changes []change) error {
 		return err
 	}
 	s.state.Store(next)
+	s.changes.Add(1)
 	if s.journal.bytes > 4*next.liveBytes+s.opts.RewriteBytes {
 		// The change is done; that history could not be dropped is no failure of it.
 		if err := s.journal.rewrite(next.changes()); err != nil {

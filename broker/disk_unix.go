@@ -1,0 +1,15 @@
+//go:build linux || darwin || freebsd
+
+package broker
+
+import "golang.org/x/sys/unix"
+
+// diskSpace is the size of the disk that holds path and what is free of it, in
+// bytes; -1 if that is not known.
+func diskSpace(path string) (total, usable int64) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(path, &s); err != nil {
+		return -1, -1
+	}
+	return int64(s.Blocks) * int64(s.Bsize), int64(s.Bavail) * int64(s.Bsize)
+}
