@@ -33,18 +33,18 @@ func (v *Validator) program(c schema.Context, found Found) (*program, error) {
 	if p != nil {
 		return p, nil
 	}
-	src, err := v.lookup.Source(c, found)
-	if err != nil {
-		return nil, err
-	}
-	parsed, err := v.opts.Parse(src)
+	parsed, err := v.lookup.Schema(c, found)
 	if err != nil {
 		return nil, fmt.Errorf("validate: stored schema %d: %w", found.ID, err)
 	}
 	p = &program{name: parsed.Name()}
 	switch s := parsed.(type) {
 	case *avro.Schema:
-		p.walk = func(_, payload []byte) error { return serdeavro.Validate(s, payload) }
+		check, err := serdeavro.NewValidator(s, serdeavro.ValidateOptions{})
+		if err != nil {
+			return nil, fmt.Errorf("validate: schema %d: %w", found.ID, err)
+		}
+		p.walk = func(_, payload []byte) error { return check.Validate(payload) }
 	case *protobuf.Schema:
 		p.indexed = true
 		p.walk = serdeprotobuf.NewValidator(s).Validate

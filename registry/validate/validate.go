@@ -35,8 +35,8 @@ type Lookup interface {
 	Find(c schema.Context, ref frame.Ref) (found Found, ok bool, err error)
 	// Under reports whether the definition is a live version of subject.
 	Under(found Found, subject schema.Subject) bool
-	// Source returns the definition with everything that it refers to.
-	Source(c schema.Context, found Found) (compat.Source, error)
+	// Schema returns the definition parsed, with everything that it refers to.
+	Schema(c schema.Context, found Found) (compat.Schema, error)
 	// CatchUp returns when everything that was registered before the call is
 	// visible.
 	CatchUp(ctx context.Context) error
@@ -101,8 +101,6 @@ func (r *Rejection) Error() string { return r.Reason }
 
 // Options bound a Validator.
 type Options struct {
-	// Parse turns a source into a schema; compat/formats has it.
-	Parse func(compat.Source) (compat.Schema, error)
 	// Programs is how many compiled schemas are kept. Zero means 10,000.
 	Programs int
 }

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/dovetail-dev/dovetail/broker"
+	"github.com/dovetail-dev/dovetail/registry/journal"
+)
+
+// schemasTopic is the topic of the embedded journal. Its name and its records
+// are those of Confluent's registry.
+const schemasTopic = "_schemas"
+
+// brokerJournal is a partition of the bundled broker as the registry's journal.
+type brokerJournal struct {
+	partition *broker.Partition
+}
+
+// openBrokerJournal creates the topic if need be.
+func openBrokerJournal(b *broker.Broker) (*brokerJournal, error) {
+	if err := b.EnsureInternalTopic(schemasTopic, 1, map[string]string{"cleanup.policy": "compact"}); err != nil {
+		return nil, fmt.Errorf("topic %s: %w", schemasTopic, err)
+	}
+	p, err := b.Partition(schemasTopic, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &brokerJournal{p}, nil
+}
+
+// Append implements journal.Journal.
+func (j *brokerJournal) Append(ctx context.Context, at journal.Offset, records []journal.Record) (journal.Offset, error) {
+	batch := make([]broker.Record, len(records))
+	for i, r := range records {
+		batch[i] = broker.Record{Key: r.Key, Value: r.Value}
+	}
+	end, err := j.partition.AppendRecords(ctx, int64(at), batch...)
+	if errors.Is(err, broker.ErrMoved) {
+		return 0, journal.ErrMoved
+	}
+	return journal.Offset(end), err
+}
+
+// Read implements journal.Journal.
+func (j *brokerJournal) Read(ctx context.Context, from journal.Offset, limit int) ([]journal.Record, journal.Offset, error) {
+	if end := j.partition.EndOffset(); int64(from) > end {
+		return nil, from, fmt.Errorf("%w: %s ends at offset %d and was read up to %d", journal.ErrLost, schemasTopic, end, from)
+	}
+	stored, next, err := j.partition.ReadRecords(ctx, int64(from), limit)
+	records := make([]journal.Record, len(stored))
+	for i, r := range stored {
+		records[i] = journal.Record{Offset: journal.Offset(r.Offset), Timestamp: r.Timestamp.UnixMilli(), Key: r.Key, Value: r.Value}
+	}
+	return records, journal.Offset(next), err
+}
+
+// End implements journal.Journal.
+func (j *brokerJournal) End(context.Context) (journal.Offset, error) {
+	return journal.Offset(j.partition.EndOffset()), nil
+}
+
+// Wait implements journal.Journal.
+func (j *brokerJournal) Wait(ctx context.Context, end journal.Offset) error {
+	return j.partition.WaitBeyond(ctx, int64(end))
+}
+
+// Close implements journal.Journal. The partition is the broker's to close.
+func (j *brokerJournal) Close() error { return nil }

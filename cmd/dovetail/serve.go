@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
+
+	"github.com/dovetail-dev/dovetail/broker"
+	"github.com/dovetail-dev/dovetail/compat"
+	"github.com/dovetail-dev/dovetail/compat/formats"
+	"github.com/dovetail-dev/dovetail/registry"
+	"github.com/dovetail-dev/dovetail/registry/journal"
+	"github.com/dovetail-dev/dovetail/registry/journal/kafka"
+	"github.com/dovetail-dev/dovetail/registry/journal/redis"
+	"github.com/dovetail-dev/dovetail/registry/rest"
+	"github.com/dovetail-dev/dovetail/registry/validate"
+)
+
+// serveSettings are the flags of serve.
+type serveSettings struct {
+	config          string
+	dataDir         string
+	httpAddr        string
+	kafkaAddr       string
+	advertised      string
+	durability      string
+	partitions      int32
+	noAutoCreate    bool
+	level           string
+	journal         string
+	logLevel        string
+	logFormat       string
+	shutdownTimeout time.Duration
+}
+
+func newServe() *cobra.Command {
+	var s serveSettings
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run registry and broker",
+		Long: `Serve runs the schema registry (HTTP) and the broker (Kafka protocol) in one
+process, until it is told to stop by SIGTERM or Ctrl-C.
+
+Everything is kept in the data directory: topics as Kafka's own segment files,
+and the registry as the topic _schemas among them. What was acknowledged has been
+synced to the disk, unless --durability says otherwise.
+
+Every flag can also be an environment variable (--data-dir is DOVETAIL_DATA_DIR)
+or a line of the YAML file that --config names (data-dir: /var/lib/dovetail). The
+command line goes first, then the environment, then the file.
+
+On the HTTP address there are also /healthz (the process lives), /readyz (it can
+serve) and /metrics (Prometheus).`,
+		Example: `  dovetail serve
+  dovetail serve --data-dir /var/lib/dovetail --http-addr :8081 --kafka-addr :9092 --kafka-advertised kafka.example.org:9092
+  dovetail serve --journal redis://127.0.0.1:6379
+  DOVETAIL_LOG_FORMAT=json dovetail serve --config /etc/dovetail.yaml`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := loadSettings(cmd, os.LookupEnv); err != nil {
+				return exitStatus{2, err}
+			}
+			return serve(cmd.Context(), s, cmd.ErrOrStderr())
+		},
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&s.config, "config", "", "YAML file with settings")
+	f.StringVar(&s.dataDir, "data-dir", "./dovetail-data", "where everything is kept")
+	f.StringVar(&s.httpAddr, "http-addr", "127.0.0.1:8081", "address of the registry")
+	f.StringVar(&s.kafkaAddr, "kafka-addr", "127.0.0.1:9092", "address of the broker")
+	f.StringVar(&s.advertised, "kafka-advertised", "", "host:port that Kafka clients are told to connect to; the default is the address itself")
+	f.StringVar(&s.durability, "durability", "fsync", "what an acknowledgement promises: fsync (on the disk), interval (synced soon), os (left to the system)")
+	f.Int32Var(&s.partitions, "default-partitions", 1, "partitions of a topic that is created without a number")
+	f.BoolVar(&s.noAutoCreate, "no-auto-create", false, "do not create topics that a client merely mentions")
+	f.StringVar(&s.level, "compatibility-level", compat.LevelBackward.String(), "compatibility level where none is configured")
+	f.StringVar(&s.journal, "journal", "embedded", "where the registry keeps its records: embedded, memory, redis://host:port[/db] or kafka://host:port[,host:port][/topic]")
+	f.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.StringVar(&s.logFormat, "log-format", "text", "text or json")
+	f.DurationVar(&s.shutdownTimeout, "shutdown-timeout", 15*time.Second, "how long a stop waits for requests in flight")
+	return cmd
+}
+
+// validate reports everything that is wrong with the settings.
+func (s *serveSettings) validate() (broker.Durability, compat.Level, error) {
+	durability, err1 := broker.ParseDurability(s.durability)
+	level, err2 := compat.ParseLevel(s.level)
+	var faults []error
+	for name, addr := range map[string]string{"http-addr": s.httpAddr, "kafka-addr": s.kafkaAddr} {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			faults = append(faults, fmt.Errorf("--%s %q: want host:port, such as 127.0.0.1:8081", name, addr))
+		}
+	}
+	if s.advertised != "" {
+		if _, _, err := net.SplitHostPort(s.advertised); err != nil {
+			faults = append(faults, fmt.Errorf("--kafka-advertised %q: want host:port", s.advertised))
+		}
+	}
+	if s.dataDir == "" {
+		faults = append(faults, errors.New("--data-dir is empty"))
+	}
+	if s.partitions < 1 {
+		faults = append(faults, fmt.Errorf("--default-partitions %d: want 1 or more", s.partitions))
+	}
+	return durability, level, errors.Join(append(faults, err1, err2)...)
+}
+
+func (s *serveSettings) logger(w interface{ Write([]byte) (int, error) }) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(s.logLevel)); err != nil {
+		return nil, fmt.Errorf("--log-level %q: want debug, info, warn or error", s.logLevel)
+	}
+	opts := &slog.HandlerOptions{Level: level}
+	switch s.logFormat {
+	case "text":
+		return slog.New(slog.NewTextHandler(w, opts)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, opts)), nil
+	}
+	return nil, fmt.Errorf("--log-format %q: want text or json", s.logFormat)
+}
+
+// serve runs everything until ctx ends, and stops it in order.
+func serve(ctx context.Context, s serveSettings, stderr interface{ Write([]byte) (int, error) }) error {
+	durability, level, err := s.validate()
+	if err != nil {
+		return exitStatus{2, err}
+	}
+	log, err := s.logger(stderr)
+	if err != nil {
+		return exitStatus{2, err}
+	}
+	began := time.Now()
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
+	registryOpen := make(chan struct{})
+	validator := &batchValidator{ready: registryOpen}
+	b, err := broker.New(broker.Options{
+		DataDir:            s.dataDir,
+		Listeners:          []broker.Listener{{Addr: s.kafkaAddr, Advertised: s.advertised}},
+		Durability:         durability,
+		DefaultPartitions:  s.partitions,
+		NoAutoCreateTopics: s.noAutoCreate,
+		Validator:          validator,
+		Logger:             log,
+		Metrics:            metrics,
+	})
+	if err != nil {
+		return err
+	}
+	// HTTP answers from the start, so that a probe sees "not ready" and why.
+	web := newWeb(metrics)
+	listener, err := net.Listen("tcp", s.httpAddr)
+	if err != nil {
+		return fmt.Errorf("--http-addr: %w", err)
+	}
+	server := &http.Server{Handler: web, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	failed := make(chan error, 1)
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			failed <- fmt.Errorf("http: %w", err)
+		}
+	}()
+	stop := func() error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.shutdownTimeout)
+		defer cancel()
+		return errors.Join(server.Shutdown(ctx), web.closeRegistry(), b.Close(ctx))
+	}
+
+	if err := b.Start(ctx); err != nil {
+		return errors.Join(err, stop())
+	}
+	j, err := openJournal(ctx, s.journal, b, log)
+	if err != nil {
+		return errors.Join(err, stop())
+	}
+	reg, err := registry.Open(ctx, registry.Options{Journal: j, Parse: formats.Parse, DefaultLevel: &level, Logger: log})
+	if err != nil {
+		return errors.Join(err, j.Close(), stop())
+	}
+	validator.validator = validate.New(registryLookup{reg}, validate.Options{})
+	close(registryOpen)
+	web.open(reg, j, rest.Handler(reg, rest.Options{Logger: log, Version: versionString(), KafkaClusterID: b.ClusterID()}))
+	log.Info("ready", "registry", "http://"+listener.Addr().String(), "broker", b.Addr("").String(),
+		"data", s.dataDir, "version", versionString(), "took", time.Since(began).Round(time.Millisecond).String())
+
+	select {
+	case <-ctx.Done():
+		log.Info("stopping")
+	case err = <-failed:
+	}
+	err = errors.Join(err, stop())
+	log.Info("stopped")
+	return err
+}
+
+// openJournal opens the journal that the setting names.
+func openJournal(ctx context.Context, name string, b *broker.Broker, log *slog.Logger) (journal.Journal, error) {
+	scheme, rest, _ := strings.Cut(name, "://")
+	switch {
+	case name == "embedded":
+		return openBrokerJournal(b)
+	case name == "memory":
+		return &journal.Memory{}, nil
+	case scheme == "redis" || scheme == "rediss":
+		return redis.Open(ctx, redis.Options{URL: name, Logger: log})
+	case scheme == "kafka":
+		brokers, topic, _ := strings.Cut(rest, "/")
+		return kafka.Open(ctx, kafka.Options{Brokers: strings.Split(brokers, ","), Topic: topic, Logger: log})
+	}
+	return nil, fmt.Errorf("--journal %q: want embedded, memory, redis://host:port or kafka://host:port", name)
+}
