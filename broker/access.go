@@ -236,3 +236,6 @@ func (b *Broker) replayInternal(ctx context.Context, topic string, partition int
 		at = next
 	}
 }
+
+// ClusterID is what clients know the cluster by. It is empty before Start.
+func (b *Broker) ClusterID() string { return b.clusterID }
