@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,7 +20,7 @@ import (
 )
 
 func (s *story) flightWriter() (func(Flight) (string, []byte, error), error) {
-	w, err := serdeavro.NewSerializer[Flight](s.registry, serdeavro.WithSchema(flightV1), serde.WithLookup())
+	w, err := serdeavro.NewSerializer[Flight](s.registry, flightV1, serde.WithLookup())
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +136,7 @@ func (s *story) crash(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	reader, err := serdeavro.NewDeserializer[Flight](s.registry, serdeavro.WithSchema(flightV1))
+	reader, err := serdeavro.NewDeserializer[Flight](s.registry, flightV1)
 	if err != nil {
 		return err
 	}
@@ -213,4 +215,22 @@ func (s *story) checkAfterCrash(ctx context.Context) error {
 	}
 	proven("subjects %v, their versions and IDs are the same", subjects)
 	return nil
+}
+
+// recordBatch is a batch of one record, as the protocol has it.
+func recordBatch(value []byte) []byte {
+	now := time.Now().UnixMilli()
+	r := kmsg.NewRecord()
+	r.Value = value
+	body := r.AppendTo(nil)[1:] // without the length, which is one zero byte yet
+	record := append(binary.AppendVarint(nil, int64(len(body))), body...)
+	b := kmsg.NewRecordBatch()
+	b.PartitionLeaderEpoch, b.Magic = -1, 2
+	b.FirstTimestamp, b.MaxTimestamp = now, now
+	b.ProducerID, b.ProducerEpoch, b.FirstSequence = -1, -1, -1
+	b.NumRecords, b.Records = 1, record
+	raw := b.AppendTo(nil)
+	binary.BigEndian.PutUint32(raw[8:], uint32(len(raw)-12))
+	binary.BigEndian.PutUint32(raw[17:], crc32.Checksum(raw[21:], crc32.MakeTable(crc32.Castagnoli)))
+	return raw
 }

@@ -53,7 +53,7 @@ func (s *story) join(ctx context.Context, group, name string, async bool) (*memb
 	if err != nil {
 		return nil, err
 	}
-	reader, err := serdeavro.NewDeserializer[Flight](s.registry, serdeavro.WithSchema(flightV1))
+	reader, err := serdeavro.NewDeserializer[Flight](s.registry, flightV1)
 	if err != nil {
 		return nil, err
 	}

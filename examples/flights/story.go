@@ -133,7 +133,7 @@ func (s *story) produce(ctx context.Context) error {
 			return err
 		}
 	}
-	flights, err := serdeavro.NewSerializer[Flight](s.registry, serdeavro.WithSchema(flightV1), serde.WithLookup())
+	flights, err := serdeavro.NewSerializer[Flight](s.registry, flightV1, serde.WithLookup())
 	if err != nil {
 		return err
 	}
@@ -216,7 +216,7 @@ func (s *story) tellSkew(perPartition map[int32]int) {
 // checkOrder reads everything back and compares each airport's flights with
 // what was sent, one by one.
 func (s *story) checkOrder(ctx context.Context) error {
-	reader, err := serdeavro.NewDeserializer[Flight](s.registry)
+	reader, err := serdeavro.NewDeserializer[Flight](s.registry, flightV1)
 	if err != nil {
 		return err
 	}
@@ -278,7 +278,7 @@ func (s *story) evolve(ctx context.Context) error {
 		return err
 	}
 	say("version 2 adds the field \"late\", null by default. A new producer writes it:")
-	writer, err := serdeavro.NewSerializer[FlightWithLate](s.registry, serdeavro.WithSchema(flightV2), serde.WithLookup())
+	writer, err := serdeavro.NewSerializer[FlightWithLate](s.registry, flightV2, serde.WithLookup())
 	if err != nil {
 		return err
 	}
@@ -292,11 +292,11 @@ func (s *story) evolve(ctx context.Context) error {
 	s.acked += more
 	say("%s more flights", thousands(more))
 
-	older, err := serdeavro.NewDeserializer[Flight](s.registry, serdeavro.WithSchema(flightV1))
+	older, err := serdeavro.NewDeserializer[Flight](s.registry, flightV1)
 	if err != nil {
 		return err
 	}
-	newer, err := serdeavro.NewDeserializer[FlightWithLate](s.registry, serdeavro.WithSchema(flightV2))
+	newer, err := serdeavro.NewDeserializer[FlightWithLate](s.registry, flightV2)
 	if err != nil {
 		return err
 	}
@@ -384,7 +384,7 @@ func (s *story) reject(ctx context.Context) error {
 		return err
 	}
 	say("topic %s now has schema.validation.level=payload", flightsTopic)
-	writer, err := serdeavro.NewSerializer[Flight](s.registry, serdeavro.WithSchema(flightV1), serde.WithLookup())
+	writer, err := serdeavro.NewSerializer[Flight](s.registry, flightV1, serde.WithLookup())
 	if err != nil {
 		return err
 	}

@@ -217,6 +217,14 @@ func TestADeletedVersionIsNoticedInTheMiddleOfABatch(t *testing.T) {
 	expect(t, c.Check(context.Background(), nil, goodOrder), WrongSubject)
 }
 
+func TestARootOfTypeBytesHasNoLength(t *testing.T) {
+	l := newTable(t)
+	l.byID[4] = entry{schema.Definition{Type: schema.Avro, Text: `"bytes"`}, []schema.Subject{"blobs-value"}}
+	c := New(l, Options{}).Checker(Field{Topic: "blobs", Level: Payload})
+	expect(t, c.Check(context.Background(), nil, []byte{0, 0, 0, 0, 4, 0xff, 0xff}), "")
+	expect(t, c.Check(context.Background(), nil, []byte{0, 0, 0, 0, 4}), "")
+}
+
 func TestProgramsAreBounded(t *testing.T) {
 	l := newTable(t)
 	v := New(l, Options{Programs: 1})
