@@ -189,11 +189,10 @@ func (k *compaction) run(segments []*segment) error {
 		k.lasts[id] = last
 	}
 	k.l.amu.Unlock()
-	for _, s := range segments {
-		var err error
-		if k.aborted, _, err = s.txns.collect(k.aborted, 0, end); err != nil {
-			return err
-		}
+	// The marker of a transaction may stand behind what this round looks at.
+	var err error
+	if k.aborted, err = k.l.AbortedTransactions(segments[0].base, end); err != nil {
+		return err
 	}
 	if err := k.buildMap(segments, end); err != nil {
 		return err

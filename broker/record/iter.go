@@ -90,8 +90,8 @@ func (it *Iter) Next() bool {
 		}
 		return false
 	}
-	length, n := Varint(it.rest)
-	if n <= 0 {
+	length, n := varintAt(it.rest, 0)
+	if n < 0 {
 		it.err = recordFault(it.index, "no length in the %d bytes left, record %d of %d", len(it.rest), it.index+1, it.count)
 		return false
 	}
@@ -110,26 +110,57 @@ func (it *Iter) Next() bool {
 	return true
 }
 
-// parse reads a record whose length field has n bytes; it returns what is wrong.
+// parse reads a record whose length field has n bytes; it returns what is wrong. It
+// is the hot path of every append: fields are read by position, and the common case
+// of each is a single byte.
 func (r *Record) parse(raw []byte, n int) string {
-	c := cursor{p: raw[n:]}
-	r.Raw = raw
-	r.Attributes = int8(c.byte())
-	r.TimestampDelta = c.varint()
-	offsetDelta := c.varint()
-	r.Key = c.nullable()
-	r.Value = c.nullable()
-	headers := c.varint()
-	if c.bad {
-		return "the fields do not fit the record's length"
+	const misfit = "the fields do not fit the record's length"
+	at := n
+	r.Raw, r.Attributes = raw, int8(raw[at]) // a record has at least six bytes
+	at++
+	var offsetDelta, size, headers int64
+	if r.TimestampDelta, at = varintAt(raw, at); at < 0 {
+		return misfit
+	}
+	if offsetDelta, at = varintAt(raw, at); at < 0 {
+		return misfit
 	}
 	if offsetDelta < 0 || offsetDelta > 1<<31-1 {
 		return "an offset delta outside 0 to 2³¹−1"
 	}
-	if headers < 0 || headers > int64(len(c.p)/2) {
-		return "more headers than bytes for them"
+	if size, at = varintAt(raw, at); at < 0 || size < -1 || size > int64(len(raw)-at) {
+		return misfit
 	}
-	r.OffsetDelta, r.HeaderCount, r.HeaderData = int32(offsetDelta), int(headers), c.p
+	r.Key = nil
+	if size >= 0 {
+		r.Key = raw[at : at+int(size) : at+int(size)]
+		at += int(size)
+	}
+	if size, at = varintAt(raw, at); at < 0 || size < -1 || size > int64(len(raw)-at) {
+		return misfit
+	}
+	r.Value = nil
+	if size >= 0 {
+		r.Value = raw[at : at+int(size) : at+int(size)]
+		at += int(size)
+	}
+	if headers, at = varintAt(raw, at); at < 0 {
+		return misfit
+	}
+	r.OffsetDelta = int32(offsetDelta)
+	r.HeaderCount, r.HeaderData = int(headers), nil
+	if headers == 0 && at == len(raw) {
+		return ""
+	}
+	return r.parseHeaders(headers, raw[at:])
+}
+
+func (r *Record) parseHeaders(headers int64, p []byte) string {
+	if headers < 0 || headers > int64(len(p)/2) {
+		return "more headers than bytes for them, or bytes behind the last header"
+	}
+	r.HeaderData = p
+	c := cursor{p: p}
 	for range headers {
 		if c.length() < 0 { // a header's key cannot be null
 			return "a header without a key"
@@ -143,6 +174,27 @@ func (r *Record) parse(raw []byte, n int) string {
 		return "bytes behind the last header"
 	}
 	return ""
+}
+
+// varintAt reads a zigzag varint at a position and returns the position behind it,
+// negative if there is none. It is small enough to be inlined.
+func varintAt(p []byte, at int) (int64, int) {
+	if at < len(p) && p[at] < 0x80 {
+		return int64(p[at]>>1) ^ -int64(p[at]&1), at + 1
+	}
+	return varintSlow(p, at)
+}
+
+func varintSlow(p []byte, at int) (int64, int) {
+	if at+1 < len(p) && p[at+1] < 0x80 {
+		u := uint64(p[at]&0x7f) | uint64(p[at+1])<<7
+		return int64(u>>1) ^ -int64(u&1), at + 2
+	}
+	v, n := Varint(p[at:])
+	if n <= 0 {
+		return 0, -1
+	}
+	return v, at + n
 }
 
 // Header is one header of a record.
@@ -165,16 +217,6 @@ func (r *Record) Headers(dst []Header) []Header {
 type cursor struct {
 	p   []byte
 	bad bool
-}
-
-func (c *cursor) byte() byte {
-	if len(c.p) == 0 {
-		c.bad = true
-		return 0
-	}
-	v := c.p[0]
-	c.p = c.p[1:]
-	return v
 }
 
 func (c *cursor) varint() int64 {
