@@ -236,6 +236,9 @@ func (r *Registry) registration(st *state, sub *subject, at use, id schema.ID, p
 	if cs := st.context(c); c != schema.DefaultContext && (cs == nil || !cs.declared) {
 		records = append(records, contextRecord(c, 0))
 	}
+	if old := sub.find(at.version); old != nil && old.id != id {
+		records = append(records, st.remember([]use{at})...) // an import replaces it
+	}
 	if sub != nil {
 		for _, v := range sub.versions {
 			old := use{sub.name, v.number}
@@ -275,25 +278,33 @@ func contextRecord(c schema.Context, maxID schema.ID) journal.Record {
 	}
 }
 
-// tombstones returns the records that forget versions for good. Where a
-// context's highest ID goes with them, a CONTEXT record remembers it: an ID is
-// never given to a second definition, whatever the journal compacts away.
+// tombstones returns the records that forget versions for good.
 func (s *state) tombstones(gone []use) []journal.Record {
+	records := s.remember(gone)
+	for _, at := range gone {
+		records = append(records, tombstone(at))
+	}
+	return records
+}
+
+// remember returns the records that keep the highest ID of a context known
+// when the last version that shows it goes: an ID is never given to a second
+// definition, whatever the journal compacts away.
+func (s *state) remember(gone []use) []journal.Record {
 	left := map[place]int{}
-	var records, contexts []journal.Record
+	var records []journal.Record
 	for _, at := range gone {
 		c := at.subject.Context()
 		v := s.subject(at.subject).find(at.version)
 		cs := s.context(c)
 		e, _ := cs.ids.get(v.id)
-		records = append(records, tombstone(at))
 		p := place{c, v.id}
 		if _, ok := left[p]; !ok {
 			left[p] = len(e.uses)
 		}
 		if left[p]--; left[p] == 0 && v.id == cs.maxID {
-			contexts = append(contexts, contextRecord(c, cs.maxID))
+			records = append(records, contextRecord(c, cs.maxID))
 		}
 	}
-	return append(contexts, records...)
+	return records
 }

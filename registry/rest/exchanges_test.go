@@ -127,6 +127,7 @@ var (
 	headerName = regexp.MustCompile(`^[A-Za-z][A-Za-z-]*$`)
 	numberedID = regexp.MustCompile(`"(id|maxId)":(\d+)`)
 	namedID    = regexp.MustCompile(`"?#(\d+)"?`)
+	randomGUID = regexp.MustCompile(`"guid":"[0-9a-f-]{36}",("resourceName")`)
 	timestamp  = regexp.MustCompile(`"(ts|createTs|updateTs)":\d+`)
 )
 
@@ -155,6 +156,7 @@ func (e *exchange) do(t *testing.T, method, target string, header http.Header, b
 		m := numberedID.FindStringSubmatch(s)
 		return `"` + m[1] + `":"` + e.name(m[2]) + `"`
 	})
+	answer = randomGUID.ReplaceAllString(answer, `"guid":"<random>",$1`)
 	return head + "\n" + timestamp.ReplaceAllString(answer, `"$1":"<ts>"`)
 }
 

@@ -51,6 +51,15 @@ var routes = []route{
 	{http.MethodPost, "/compatibility/subjects/:subject/versions", true, checkAll},
 	{http.MethodPost, "/compatibility/subjects/:subject/versions/:version", true, checkVersion},
 
+	{http.MethodGet, "/associations/subjects/:subject", false, associationsBySubject},
+	{http.MethodGet, "/associations/resources/:resource", false, associationsByID},
+	{http.MethodGet, "/associations/resources/:resource/:name", false, associationsByName},
+	{http.MethodPost, "/associations", true, createAssociations},
+	{http.MethodPut, "/associations/resources/:resource", true, upsertAssociations},
+	{http.MethodDelete, "/associations/resources/:resource", false, deleteAssociations},
+	{http.MethodPost, `/associations\:batchGet`, true, batchGet},
+	{http.MethodPost, `/associations\:batchMutate`, true, batchMutate},
+
 	{http.MethodGet, "/contexts", false, listContexts},
 	{http.MethodDelete, "/contexts/:context", false, deleteContext},
 	{http.MethodGet, "/v1/metadata/id", false, metadataID},
