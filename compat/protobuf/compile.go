@@ -3,7 +3,6 @@ package protobuf
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/bufbuild/protocompile/ast"
@@ -11,6 +10,7 @@ import (
 	"github.com/bufbuild/protocompile/options"
 	"github.com/bufbuild/protocompile/parser"
 	"github.com/bufbuild/protocompile/reporter"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
@@ -24,21 +24,24 @@ type unit struct {
 	file  protoreflect.FileDescriptor
 	proto *descriptorpb.FileDescriptorProto
 	tree  *fileTree
+
+	linked linker.File // see linkable
 }
 
 // fileSet holds the texts that one Parse may look at and the files that it has
-// compiled. It lives as long as the Schema that it made.
+// compiled. It lives as long as the Parse.
 type fileSet struct {
 	mainPath string
 	texts    map[string]string
 	units    map[string]*unit // nil while a file is being compiled
+	symbols  *linker.Symbols
 }
 
 func newFileSet(src compat.Source) (*fileSet, error) {
 	if len(src.Dependencies) > maxDependencies {
 		return nil, fault("", compat.Position{}, "%d references, directly or through others: at most %d are read", len(src.Dependencies), maxDependencies)
 	}
-	s := &fileSet{texts: map[string]string{}, units: map[string]*unit{}, mainPath: "default"}
+	s := &fileSet{texts: map[string]string{}, units: map[string]*unit{}, symbols: &linker.Symbols{}, mainPath: "default"}
 	total := len(src.Text)
 	for _, d := range src.Dependencies {
 		if _, known := s.texts[d.Name]; known {
@@ -129,14 +132,14 @@ func (s *fileSet) fromSource(path, shown, text string) (*unit, error) {
 		return nil, explain(err)
 	}
 	handler := reporter.NewHandler(lenient)
-	linked, err := linker.Link(parsed, deps, &linker.Symbols{}, handler)
+	linked, err := linker.Link(parsed, deps, s.symbols, handler)
 	if err != nil {
 		return nil, explain(err)
 	}
 	if _, err := options.InterpretOptions(linked, handler); err != nil {
 		return nil, explain(err)
 	}
-	if err := linked.ValidateOptions(handler, &linker.Symbols{}); err != nil {
+	if err := linked.ValidateOptions(handler, s.symbols); err != nil {
 		return nil, explain(err)
 	}
 	fdp := linked.FileDescriptorProto()
@@ -147,7 +150,7 @@ func (s *fileSet) fromSource(path, shown, text string) (*unit, error) {
 	if err := checkMapEntries(shown, out); err != nil {
 		return nil, err
 	}
-	return &unit{file: out, proto: fdp, tree: tree}, nil
+	return &unit{file: out, proto: fdp, tree: tree, linked: linked}, nil
 }
 
 // checkMapEntries refuses messages that call themselves map entries and stand
@@ -201,17 +204,47 @@ func (s *fileSet) importAll(file *ast.FileNode, shown string) (linker.Files, err
 		if len(deps) >= maxImports {
 			return nil, fault(shown, positionOf(file, imp), "more than %d imports", maxImports)
 		}
-		fd, err := s.find(imp.Name.AsString(), shown, positionOf(file, imp.Name))
-		if err != nil {
+		name := imp.Name.AsString()
+		if _, err := s.find(name, shown, positionOf(file, imp.Name)); err != nil {
 			return nil, err
 		}
-		dep, err := linker.NewFileRecursive(fd)
+		dep, err := s.linkable(name)
 		if err != nil {
 			return nil, fault(shown, positionOf(file, imp.Name), "%s", reason(err, s.mainPath))
 		}
 		deps = append(deps, dep)
 	}
 	return deps, nil
+}
+
+// linkable returns the file at path as the linker wants its imports. All links
+// of a set share one table of symbols, so that a chain of imports is not walked
+// again for each of its files; therefore a file has one identity there, which is
+// not that of its descriptor.
+func (s *fileSet) linkable(path string) (linker.File, error) {
+	u := s.units[path]
+	if u.linked != nil {
+		return u.linked, nil
+	}
+	if u.proto == nil { // well known
+		var err error
+		u.linked, err = linker.NewFileRecursive(u.file)
+		return u.linked, err
+	}
+	deps := make(linker.Files, len(u.proto.Dependency))
+	for i, imp := range u.proto.Dependency {
+		var err error
+		if deps[i], err = s.linkable(imp); err != nil {
+			return nil, err
+		}
+	}
+	result := parser.ResultWithoutAST(proto.Clone(u.proto).(*descriptorpb.FileDescriptorProto))
+	linked, err := linker.Link(result, deps, s.symbols, reporter.NewHandler(nil))
+	if err != nil {
+		return nil, err
+	}
+	u.linked = linked
+	return linked, nil
 }
 
 // find returns the file that is imported as path, compiling it if need be.
@@ -238,14 +271,34 @@ func (s *fileSet) find(path, importer string, at compat.Position) (protoreflect.
 
 // resolver finds what the file at path may refer to.
 func (s *fileSet) resolver(path string, imports []string) protodesc.Resolver {
-	return &importResolver{set: s, imports: slices.DeleteFunc(slices.Clone(imports), func(p string) bool { return p == path })}
+	r := &importResolver{set: s}
+	seen := map[string]bool{path: true}
+	for _, imp := range imports {
+		if u := s.units[imp]; u != nil {
+			r.see(u.file, seen)
+		}
+	}
+	return r
 }
 
 // importResolver is what one file sees while it is linked: the files that it
 // imports, and what those import publicly.
 type importResolver struct {
 	set     *fileSet
-	imports []string
+	visible []protoreflect.FileDescriptor
+}
+
+func (r *importResolver) see(f protoreflect.FileDescriptor, seen map[string]bool) {
+	if seen[f.Path()] {
+		return
+	}
+	seen[f.Path()] = true
+	r.visible = append(r.visible, f)
+	for i := range f.Imports().Len() {
+		if imp := f.Imports().Get(i); imp.IsPublic {
+			r.see(imp.FileDescriptor, seen)
+		}
+	}
 }
 
 func (r *importResolver) FindFileByPath(path string) (protoreflect.FileDescriptor, error) {
@@ -256,33 +309,12 @@ func (r *importResolver) FindFileByPath(path string) (protoreflect.FileDescripto
 }
 
 func (r *importResolver) FindDescriptorByName(name protoreflect.FullName) (protoreflect.Descriptor, error) {
-	seen := map[string]bool{}
-	for _, path := range r.imports {
-		if u := r.set.units[path]; u != nil {
-			if d := findPublic(u.file, name, seen); d != nil {
-				return d, nil
-			}
+	for _, f := range r.visible {
+		if d := findInFile(f, name); d != nil {
+			return d, nil
 		}
 	}
 	return nil, protoregistry.NotFound
-}
-
-func findPublic(f protoreflect.FileDescriptor, name protoreflect.FullName, seen map[string]bool) protoreflect.Descriptor {
-	if seen[f.Path()] {
-		return nil
-	}
-	seen[f.Path()] = true
-	if d := findInFile(f, name); d != nil {
-		return d
-	}
-	for i := range f.Imports().Len() {
-		if imp := f.Imports().Get(i); imp.IsPublic {
-			if d := findPublic(imp.FileDescriptor, name, seen); d != nil {
-				return d
-			}
-		}
-	}
-	return nil
 }
 
 // findInFile finds a message, enum or extension by its full name.

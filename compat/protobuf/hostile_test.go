@@ -154,6 +154,25 @@ func TestDescriptorsAsDependencies(t *testing.T) {
 	if got := s.Imports(); len(got) != 1 || got[0].Path() != "d.proto" {
 		t.Error(got)
 	}
+	// A source, a descriptor that imports it, and a source that imports both.
+	e := compat.Dependency{Name: "e.proto", Text: head + "package e; message E { int32 a = 1; }"}
+	dep, err = Parse(compat.Source{Text: head + "package d; import \"e.proto\"; message D { e.E a = 1; }", Dependencies: []compat.Dependency{e}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err = dep.Format("serialized"); err != nil {
+		t.Fatal(err)
+	}
+	s, err = Parse(compat.Source{
+		Text:         head + "import \"d.proto\"; import \"e.proto\"; message M { d.D d = 1; e.E e = 2; }",
+		Dependencies: []compat.Dependency{e, {Name: "d.proto", Text: text}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Imports(); len(got) != 2 || got[0].Path() != "e.proto" || got[1].Path() != "d.proto" {
+		t.Error(got)
+	}
 }
 
 func base64Of(t *testing.T, f *descriptorpb.FileDescriptorProto) string {

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/bufbuild/protocompile"
+	"github.com/bufbuild/protocompile/linker"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
@@ -62,7 +63,7 @@ func compileEmbedded() map[string]protoreflect.FileDescriptor {
 			return err
 		}
 		name := strings.TrimPrefix(path, "wellknown/")
-		set := &fileSet{texts: map[string]string{}, units: map[string]*unit{}}
+		set := &fileSet{texts: map[string]string{}, units: map[string]*unit{}, symbols: &linker.Symbols{}}
 		u, err := set.compile(name, string(text))
 		if err != nil {
 			return err
