@@ -73,7 +73,8 @@ func (b *definitionBuilder) file(f protoreflect.FileDescriptor) (*serde.Local, e
 // locals keeps one Local per message descriptor, so that values of one type
 // share its address.
 type locals struct {
-	known sync.Map // protoreflect.MessageDescriptor → *serde.Local, or error
+	options FormatOptions
+	known   sync.Map // protoreflect.MessageDescriptor → *serde.Local, or error
 }
 
 // of returns the schema of a descriptor.
@@ -84,6 +85,7 @@ func (c *locals) of(m protoreflect.MessageDescriptor) (*serde.Local, error) {
 		if err != nil {
 			got, _ = c.known.LoadOrStore(m, err)
 		} else {
+			local.Metadata, local.RuleSet = c.options.Metadata, c.options.RuleSet
 			got, _ = c.known.LoadOrStore(m, local)
 		}
 	}

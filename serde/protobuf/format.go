@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/dynamicpb"
 
 	"github.com/dovetail-dev/dovetail/compat"
 	compatpb "github.com/dovetail-dev/dovetail/compat/protobuf"
@@ -17,30 +18,43 @@ import (
 // NewSerializer returns a serializer of T: a generated message type, or
 // proto.Message for messages of any type.
 func NewSerializer[T proto.Message](registry serde.Registry, opts ...serde.Option) (*serde.Serializer[T], error) {
-	return serde.NewSerializer(registry, NewFormat[T](), opts...)
+	return serde.NewSerializer(registry, NewFormat[T](FormatOptions{}), opts...)
 }
 
 // NewDeserializer returns a deserializer into T: a generated message type, or
 // proto.Message for messages of any type, which then come out as their writers
 // wrote them, read-only.
 func NewDeserializer[T proto.Message](registry serde.Registry, opts ...serde.Option) (*serde.Deserializer[T], error) {
-	return serde.NewDeserializer(registry, NewFormat[T](), opts...)
+	return serde.NewDeserializer(registry, NewFormat[T](FormatOptions{}), opts...)
+}
+
+// FormatOptions is what NewFormat may be told. The zero value is right for most.
+type FormatOptions struct {
+	// Metadata and RuleSet are registered with the schema of every message.
+	Metadata *schema.Metadata
+	RuleSet  *schema.RuleSet
 }
 
 // Format is Protobuf for values of T. It implements serde.Format, serde.Checker
 // and serde.Transcoders.
 type Format[T proto.Message] struct {
-	zero    protoreflect.Message // of T; nil if T is an interface
-	reader  *serde.Local         // of T; nil if T is an interface
-	missing error                // why reader could not be made
-	locals  locals
+	zero     protoreflect.Message // of T; nil if T stands for many messages
+	reader   *serde.Local         // of T; nil if T stands for many messages
+	missing  error                // why reader could not be made
+	writable bool                 // T is *dynamicpb.Message
+	locals   locals
 }
 
-// NewFormat returns the format for T.
-func NewFormat[T proto.Message]() *Format[T] {
-	f := &Format[T]{}
+// NewFormat returns the format for T: a generated message type, *dynamicpb.Message
+// or proto.Message.
+func NewFormat[T proto.Message](o FormatOptions) *Format[T] {
+	f := &Format[T]{locals: locals{options: o}}
 	var zero T
-	if any(zero) != nil {
+	switch any(zero).(type) {
+	case nil:
+	case *dynamicpb.Message:
+		f.writable = true
+	default:
 		f.zero = zero.ProtoReflect()
 		f.reader, f.missing = f.locals.of(f.zero.Descriptor())
 	}
@@ -64,7 +78,7 @@ func (f *Format[T]) Local(v T) *serde.Local {
 	if f.reader != nil {
 		return f.reader
 	}
-	if any(v) == nil {
+	if any(v) == nil || f.writable && !v.ProtoReflect().IsValid() {
 		return nil
 	}
 	local, err := f.locals.of(v.ProtoReflect().Descriptor())
@@ -141,7 +155,7 @@ func (f *Format[T]) Decoder(writer *serde.Schema, reader *serde.Local) (serde.De
 		return nil, err
 	}
 	if f.zero == nil {
-		return newDynamicDecoder[T](s.File()), nil
+		return newDynamicDecoder[T](s.File(), f.writable), nil
 	}
 	name := f.zero.Descriptor().FullName()
 	m := s.Message(name)
@@ -187,11 +201,12 @@ func (d *typedDecoder[T]) check(indexes []byte) error {
 
 // dynamicDecoder reads any message of the writer's schema.
 type dynamicDecoder[T proto.Message] struct {
-	types byIndexes[*Dynamic]
+	types    byIndexes[*Dynamic]
+	writable bool
 }
 
-func newDynamicDecoder[T proto.Message](file protoreflect.FileDescriptor) *dynamicDecoder[T] {
-	return &dynamicDecoder[T]{types: byIndexes[*Dynamic]{file: file, make: func(m protoreflect.MessageDescriptor) (*Dynamic, error) {
+func newDynamicDecoder[T proto.Message](file protoreflect.FileDescriptor, writable bool) *dynamicDecoder[T] {
+	return &dynamicDecoder[T]{writable: writable, types: byIndexes[*Dynamic]{file: file, make: func(m protoreflect.MessageDescriptor) (*Dynamic, error) {
 		return NewDynamic(m), nil
 	}}}
 }
@@ -201,7 +216,11 @@ func (d *dynamicDecoder[T]) Decode(indexes, payload []byte, v *T) error {
 	if err != nil {
 		return err
 	}
-	m, err := t.Decode(payload)
+	decode := t.Decode
+	if d.writable {
+		decode = t.decodePortable
+	}
+	m, err := decode(payload)
 	if err != nil {
 		return err
 	}
