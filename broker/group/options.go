@@ -105,3 +105,6 @@ func (o Options) Validate() error {
 	}
 	return errors.Join(errs...)
 }
+
+// Defaulted returns the options as a coordinator uses them.
+func (o Options) Defaulted() Options { return o.withDefaults() }
