@@ -36,9 +36,8 @@ type Broker struct {
 	clusterID string
 	found     found
 
-	coordinators coordinators
-	transactions transactionGate // nil: nobody can write transactions
-	background   sync.WaitGroup
+	coordinators
+	background sync.WaitGroup
 
 	// stopping ends when the broker no longer waits for anything on behalf of
 	// its clients.

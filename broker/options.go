@@ -37,6 +37,8 @@ type Options struct {
 	FlushInterval time.Duration
 	// Limits bounds what clients may use.
 	Limits Limits
+	// Coordinators are the settings of groups and transactions.
+	Coordinators CoordinatorOptions
 	// DefaultPartitions is the number of partitions of topics created without
 	// one. Zero means 1.
 	DefaultPartitions int32
@@ -245,6 +247,9 @@ func (o Options) Validate() error {
 	}
 	if err := topics.CheckConfigs(o.TopicDefaults); err != nil {
 		fault("topic defaults: %w", err)
+	}
+	if err := o.Coordinators.validate(); err != nil {
+		fault("coordinators: %w", err)
 	}
 	if o.Limits.RequestBytes < 1024 || o.Limits.UnauthenticatedRequestBytes < 1024 {
 		fault("request limits of %d and %d bytes: at least 1024", o.Limits.RequestBytes, o.Limits.UnauthenticatedRequestBytes)
