@@ -280,25 +280,35 @@ func (s *scanner) number() *jsonError {
 	return nil
 }
 
+// plainByte marks the bytes that stand for themselves inside a string.
+var plainByte = func() (plain [256]bool) {
+	for c := range plain {
+		plain[c] = c >= ' ' && c != '"' && c != '\\'
+	}
+	return plain
+}()
+
 func (s *scanner) str() *jsonError {
-	start := s.pos + 1
-	escaped := false
-	for i := start; i < len(s.text); i++ {
-		switch c := s.text[i]; {
-		case c == '"':
-			s.leaf(tokString, start, i)
-			s.toks[len(s.toks)-1].escaped = escaped
+	text, start, escaped := s.text, s.pos+1, false
+	for i := start; i < len(text); i++ {
+		c := text[i]
+		if plainByte[c] {
+			continue
+		}
+		switch c {
+		case '"':
+			s.toks = append(s.toks, token{start: uint32(start), end: uint32(i), next: uint32(len(s.toks) + 1), kind: tokString, escaped: escaped})
 			s.pos = i + 1
 			return nil
-		case c == '\\':
-			n := escapeLen(s.text[i:])
+		case '\\':
+			n := escapeLen(text[i:])
 			if n == 0 {
 				s.pos = i
 				return s.fail(`not an escape of JSON; write a backslash as \\`)
 			}
 			escaped = true
 			i += n - 1
-		case c < ' ':
+		default:
 			s.pos = i
 			return s.fail(`a control character inside a string; write it as an escape such as \n`)
 		}

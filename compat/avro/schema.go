@@ -13,8 +13,9 @@
 //
 // The tape is one flat slice with an element per JSON value, in the order of
 // the text, so attributes may come in any order and still cost one pass.
-// Everything that a text can make large has a bound (see Limits), and no state
-// outlives a call: schemas are immutable and safe for concurrent use.
+// Everything that a text can make large has a bound (MaxTextBytes and those
+// beside it), and no state outlives a call: schemas are immutable and safe for
+// concurrent use.
 package avro
 
 // Kind is the type of a Node.
