@@ -75,11 +75,8 @@ func Resolve(writer, reader *Schema) error { return standard.plan(writer.Root(),
 
 func (g *engine) append(dst []byte, n *avro.Node, v any) ([]byte, error) {
 	t := reflect.TypeOf(v)
-	if t != nil && t.Kind() == reflect.Pointer && t != ratPointerType {
+	if t != nil && t.Kind() == reflect.Pointer && t != ratPointerType && (*eface)(unsafe.Pointer(&v)).data != nil {
 		base := (*eface)(unsafe.Pointer(&v)).data
-		if base == nil {
-			return dst, &ValueError{Expected: describe(n), Found: "a nil " + t.String()}
-		}
 		prog, err := g.encProg(n, t.Elem())
 		if err != nil {
 			return dst, err

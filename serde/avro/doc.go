@@ -14,7 +14,9 @@
 //	writer × reader × type ── UnmarshalResolved ◀── payload of the writer
 //	schema ──── Validate, AppendJSON ◀── payload;  FromJSON ──▶ payload
 //
-// A payload is bare Avro binary. Framing with a schema ID is serde/frame's.
+// A payload is bare Avro binary. Framing with a schema ID is serde/frame's;
+// single-object encoding (AppendSingle, Singles) and object container files
+// (OCFReader, OCFWriter) are here.
 //
 // # Go types
 //

@@ -204,16 +204,17 @@ func (e *encoder) union(dst []byte, p *plan, v any) []byte {
 			return dst
 		}
 	}
-	if m, ok := v.(map[string]any); ok && m == nil && p.un.null >= 0 {
-		return appendLong(dst, int64(p.un.null))
-	}
-	t := reflect.TypeOf(v)
-	if t.Kind() == reflect.Pointer && t != ratPointerType && reflect.ValueOf(v).IsNil() {
-		return e.null(dst, p)
+	if t := reflect.TypeOf(v); p.un.null >= 0 {
+		switch t.Kind() {
+		case reflect.Pointer, reflect.Slice, reflect.Map:
+			if reflect.ValueOf(v).IsNil() {
+				return e.null(dst, p)
+			}
+		}
 	}
 	i := e.branchFor(p, v)
 	if i < 0 {
-		e.failAs("", "one of "+fmt.Sprint(p.un.names), t.String())
+		e.failAs("", "one of "+fmt.Sprint(p.un.names), reflect.TypeOf(v).String())
 		return dst
 	}
 	dst = appendLong(dst, int64(i))
