@@ -105,14 +105,19 @@ func (t *producerTable) check(b record.Batch, txnVerified bool) (dup batchMeta, 
 		}
 		return dup, false, nil // nothing is known: any sequence will do (KIP-360)
 	}
-	if dup, isDup = p.duplicate(b); isDup {
-		return dup, true, nil
+	numbered := b.BaseSequence() != record.NoSequence // a coordinator's batches are not
+	if numbered {
+		if dup, isDup = p.duplicate(b); isDup {
+			return dup, true, nil
+		}
 	}
 	if epoch < p.epoch {
 		return dup, false, refuse(CodeInvalidProducerEpoch, "producer %d has epoch %d, the batch has %d", id, p.epoch, epoch)
 	}
-	if err := p.checkSequence(b); err != nil {
-		return dup, false, err
+	if numbered {
+		if err := p.checkSequence(b); err != nil {
+			return dup, false, err
+		}
 	}
 	inTxn := p.txnFirstOffset >= 0
 	if inTxn && !b.IsTransactional() {

@@ -41,7 +41,9 @@ func (b Batch) CheckCRC() error {
 
 // CheckNew checks the rules for a batch that a producer sends, beyond
 // [Batch.CheckHeader]: at least one record, one for each offset, and a sequence
-// number if there is a producer ID.
+// number if there is a producer ID. Transactional batches without one are left
+// to the log: a group coordinator writes offsets in the transaction of a producer
+// whose sequence it does not know.
 func (b Batch) CheckNew() error {
 	if b.Count() == 0 {
 		return fault(ErrRecord, "the batch holds no records")
@@ -50,7 +52,7 @@ func (b Batch) CheckNew() error {
 		return fault(ErrRecord, "%d records, but a last offset delta of %d", b.Count(), b.LastOffsetDelta())
 	}
 	if b.HasProducerID() {
-		if b.BaseSequence() < 0 && !b.IsControl() {
+		if b.BaseSequence() < 0 && !b.IsControl() && !(b.IsTransactional() && b.BaseSequence() == NoSequence) {
 			return fault(ErrRecord, "producer ID %d with base sequence %d", b.ProducerID(), b.BaseSequence())
 		}
 		if b.ProducerEpoch() < 0 {
