@@ -148,8 +148,8 @@ func (b *Broker) allowedCluster(r *request, op kmsg.ACLOperation) bool {
 
 // principal is who sent the request.
 func (r *request) principal() string {
-	if r.conn.auth.principal != "" {
-		return r.conn.auth.principal
+	if r.as != "" {
+		return r.as
 	}
 	return anonymous
 }

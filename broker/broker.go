@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -35,6 +36,8 @@ type Broker struct {
 	committer *commitlog.GroupCommitter
 	clusterID string
 	found     found
+	// nobody is the secret that credentials of unknown users are made up from.
+	nobody [32]byte
 
 	coordinators
 	background sync.WaitGroup
@@ -80,6 +83,7 @@ func New(opts Options) (*Broker, error) {
 		self:     []int32{opts.NodeID},
 		sessions: newFetchSessions(opts.Limits.FetchSessions),
 	}
+	_, _ = rand.Read(b.nobody[:]) // never fails
 	b.stopping, b.stop = context.WithCancel(context.Background())
 	var err error
 	if b.metrics, err = newMetrics(opts.Metrics, b); err != nil {

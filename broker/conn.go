@@ -62,6 +62,9 @@ func (c *conn) serve() {
 			_ = c.net.Close()
 			return
 		}
+		if certs := t.ConnectionState().PeerCertificates; len(certs) > 0 && !c.auth.required {
+			c.auth.principal = "User:" + certs[0].Subject.String()
+		}
 	}
 	written := make(chan struct{})
 	go func() {
@@ -125,13 +128,19 @@ func (c *conn) read() {
 			c.readFailed(err)
 			return
 		}
+		if c.auth.bare && c.auth.exchange != nil {
+			if !c.bareToken(&f) {
+				return
+			}
+			continue
+		}
 		r, err := c.b.decode(f, c.auth.done())
 		if err != nil {
 			f.release()
 			c.end(err.Error())
 			return
 		}
-		r.conn, r.received = c, time.Now()
+		r.conn, r.as, r.received = c, c.auth.principal, time.Now()
 		c.inFlight.Add(1)
 		rep := r.api.handle(c.b, c.ctx, r)
 		r.frame.release()
@@ -215,7 +224,11 @@ func (c *conn) finished(p pending) {
 // send encodes and writes one reply.
 func (c *conn) send(out *connWriter, r *request, rep reply) error {
 	sent := 0
-	defer func() { c.b.metrics.request(r, sent) }()
+	defer func() {
+		if r.api != nil {
+			c.b.metrics.request(r, sent)
+		}
+	}()
 	switch {
 	case rep.none:
 		return nil

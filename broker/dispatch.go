@@ -49,6 +49,7 @@ var apis = []api{
 	{key: kmsg.SyncGroup, min: 0, max: 5, handle: (*Broker).syncGroup},
 	{key: kmsg.DescribeGroups, min: 0, max: 6, handle: (*Broker).describeGroups},
 	{key: kmsg.ListGroups, min: 0, max: 5, handle: (*Broker).listGroups},
+	{key: kmsg.SASLHandshake, min: 0, max: 1, handle: (*Broker).saslHandshake, open: true},
 	{key: kmsg.ApiVersions, min: 0, max: 4, handle: (*Broker).apiVersions, open: true},
 	{key: kmsg.CreateTopics, min: 0, max: 7, handle: (*Broker).createTopics},
 	{key: kmsg.DeleteTopics, min: 0, max: 6, handle: (*Broker).deleteTopics},
@@ -60,26 +61,34 @@ var apis = []api{
 	{key: kmsg.EndTxn, min: 0, max: 5, handle: (*Broker).endTxn},
 	{key: kmsg.WriteTxnMarkers, min: 1, max: 2, handle: (*Broker).writeTxnMarkers},
 	{key: kmsg.TxnOffsetCommit, min: 0, max: 5, handle: (*Broker).txnOffsetCommit},
+	{key: kmsg.DescribeACLs, min: 1, max: 3, handle: (*Broker).describeACLs},
+	{key: kmsg.CreateACLs, min: 1, max: 3, handle: (*Broker).createACLs},
+	{key: kmsg.DeleteACLs, min: 1, max: 3, handle: (*Broker).deleteACLs},
 	{key: kmsg.DescribeConfigs, min: 0, max: 4, handle: (*Broker).describeConfigs},
 	{key: kmsg.AlterConfigs, min: 0, max: 2, handle: (*Broker).alterConfigs},
 	{key: kmsg.DescribeLogDirs, min: 1, max: 4, handle: (*Broker).describeLogDirs},
+	{key: kmsg.SASLAuthenticate, min: 0, max: 2, handle: (*Broker).saslAuthenticate, open: true},
 	{key: kmsg.CreatePartitions, min: 0, max: 3, handle: (*Broker).createPartitions},
+	{key: kmsg.DeleteGroups, min: 0, max: 2, handle: (*Broker).deleteGroups},
 	{key: kmsg.ElectLeaders, min: 0, max: 2, handle: (*Broker).electLeaders},
 	{key: kmsg.IncrementalAlterConfigs, min: 0, max: 1, handle: (*Broker).incrementalAlterConfigs},
 	{key: kmsg.AlterPartitionAssignments, min: 0, max: 1, handle: (*Broker).alterPartitionReassignments},
 	{key: kmsg.ListPartitionReassignments, min: 0, max: 0, handle: (*Broker).listPartitionReassignments},
+	{key: kmsg.OffsetDelete, min: 0, max: 0, handle: (*Broker).offsetDelete},
+	{key: kmsg.DescribeClientQuotas, min: 0, max: 1, handle: (*Broker).describeClientQuotas},
+	{key: kmsg.AlterClientQuotas, min: 0, max: 1, handle: (*Broker).alterClientQuotas},
+	{key: kmsg.DescribeUserSCRAMCredentials, min: 0, max: 0, handle: (*Broker).describeUserScramCredentials},
+	{key: kmsg.AlterUserSCRAMCredentials, min: 0, max: 0, handle: (*Broker).alterUserScramCredentials},
 	{key: kmsg.DescribeQuorum, min: 0, max: 2, handle: (*Broker).describeQuorum},
 	{key: kmsg.UpdateFeatures, min: 0, max: 2, handle: (*Broker).updateFeatures},
 	{key: kmsg.DescribeCluster, min: 0, max: 2, handle: (*Broker).describeCluster},
-	{key: kmsg.ListConfigResources, min: 0, max: 1, handle: (*Broker).listConfigResources},
-	{key: kmsg.DescribeTopicPartitions, min: 0, max: 0, handle: (*Broker).describeTopicPartitions},
-	{key: kmsg.DeleteGroups, min: 0, max: 2, handle: (*Broker).deleteGroups},
-	{key: kmsg.OffsetDelete, min: 0, max: 0, handle: (*Broker).offsetDelete},
 	{key: kmsg.DescribeProducers, min: 0, max: 0, handle: (*Broker).describeProducers},
 	{key: kmsg.DescribeTransactions, min: 0, max: 0, handle: (*Broker).describeTransactions},
 	{key: kmsg.ListTransactions, min: 0, max: 2, handle: (*Broker).listTransactions},
 	{key: kmsg.ConsumerGroupHeartbeat, min: 0, max: 1, handle: (*Broker).consumerGroupHeartbeat},
 	{key: kmsg.ConsumerGroupDescribe, min: 0, max: 1, handle: (*Broker).consumerGroupDescribe},
+	{key: kmsg.ListConfigResources, min: 0, max: 1, handle: (*Broker).listConfigResources},
+	{key: kmsg.DescribeTopicPartitions, min: 0, max: 0, handle: (*Broker).describeTopicPartitions},
 }
 
 // byKey finds a row. It is made once, before the first connection.
@@ -95,6 +104,7 @@ var byKey = func() map[int16]*api {
 type request struct {
 	requestHeader
 	conn     *conn
+	as       string // the principal that sent it
 	api      *api
 	body     kmsg.Request
 	frame    frame // of a view request, until its handler returns

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/xdg-go/scram"
 )
 
 // listener accepts connections on one address.
@@ -15,10 +17,15 @@ type listener struct {
 	Listener
 	net        net.Listener
 	advertised endpoint
+	scramUsers map[string]scram.StoredCredentials // by scramKey
 }
 
 // listen opens an address. It accepts nothing yet.
 func listen(l Listener) (*listener, error) {
+	users, err := saltUsers(l.SASL)
+	if err != nil {
+		return nil, err
+	}
 	n, err := net.Listen("tcp", l.Addr)
 	if err != nil {
 		return nil, err
@@ -32,7 +39,7 @@ func listen(l Listener) (*listener, error) {
 		_ = n.Close()
 		return nil, err
 	}
-	return &listener{Listener: l, net: n, advertised: advertised}, nil
+	return &listener{Listener: l, net: n, advertised: advertised, scramUsers: users}, nil
 }
 
 // reachable is an address that a client may connect to: "all addresses" is none.

@@ -1,0 +1,237 @@
+package broker
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
+)
+
+// securedBroker authenticates alice and the super user admin.
+func securedBroker(t *testing.T, change ...func(*Options)) *Broker {
+	return startBroker(t, append([]func(*Options){func(o *Options) {
+		o.Listeners = []Listener{{Addr: "127.0.0.1:0", SASL: SASL{
+			Mechanisms: []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"},
+			Users:      map[string]string{"alice": "wonder", "admin": "secret"},
+		}}}
+		o.Authorize, o.SuperUsers = true, []string{"User:admin"}
+	}}, change...)...)
+}
+
+func as(user, password, mechanism string) kgo.Opt {
+	var m sasl.Mechanism
+	switch mechanism {
+	case "PLAIN":
+		m = plain.Auth{User: user, Pass: password}.AsMechanism()
+	case "SCRAM-SHA-256":
+		m = scram.Auth{User: user, Pass: password}.AsSha256Mechanism()
+	default:
+		m = scram.Auth{User: user, Pass: password}.AsSha512Mechanism()
+	}
+	return kgo.SASL(m)
+}
+
+func TestClientsAuthenticateByEveryMechanism(t *testing.T) {
+	b := securedBroker(t)
+	for _, mechanism := range mechanisms {
+		t.Run(mechanism, func(t *testing.T) {
+			if err := newClient(t, b, as("alice", "wonder", mechanism)).Ping(t.Context()); err != nil {
+				t.Error(err)
+			}
+			for _, wrong := range [][2]string{{"alice", "wrong"}, {"nobody", "wonder"}} {
+				err := newClient(t, b, as(wrong[0], wrong[1], mechanism), kgo.RetryTimeout(time.Second), kgo.RequestRetries(0)).Ping(t.Context())
+				if !errors.Is(err, kerr.SaslAuthenticationFailed) {
+					t.Errorf("%s/%s: got %v", wrong[0], wrong[1], err)
+				}
+			}
+		})
+	}
+}
+
+func TestNothingIsAnsweredBeforeAuthentication(t *testing.T) {
+	b := securedBroker(t)
+	c := dialRaw(t, b)
+	if resp := c.ask(kmsg.NewPtrApiVersionsRequest()).(*kmsg.ApiVersionsResponse); resp.ErrorCode != 0 {
+		t.Errorf("ApiVersions: %d", resp.ErrorCode)
+	}
+	c.write(frameOf(kmsg.NewPtrMetadataRequest(), 9))
+	c.wantClosed()
+
+	// Frames are shorter before authentication than after it.
+	c = dialRaw(t, b)
+	c.write([]byte{0, 8, 0, 1})
+	c.wantClosed()
+}
+
+func TestTokensInBareFrames(t *testing.T) {
+	b := securedBroker(t)
+	c := dialRaw(t, b)
+	req := kmsg.NewPtrSASLHandshakeRequest()
+	req.Mechanism = "PLAIN"
+	if resp := c.ask(req).(*kmsg.SASLHandshakeResponse); resp.ErrorCode != 0 {
+		t.Fatalf("handshake: %d", resp.ErrorCode)
+	}
+	token := "\x00alice\x00wonder"
+	c.write(append([]byte{0, 0, 0, byte(len(token))}, token...))
+	var size [4]byte
+	if _, err := c.in.Read(size[:]); err != nil || size != [4]byte{} {
+		t.Fatalf("answer of %v bytes, %v", size, err)
+	}
+	md := kmsg.NewPtrMetadataRequest()
+	c.ask(md)
+}
+
+func TestUsersOfTheAdminAPILogInUntilTheyAreDeleted(t *testing.T) {
+	b := securedBroker(t)
+	adm := kadm.NewClient(newClient(t, b, as("admin", "secret", "PLAIN")))
+	res, err := adm.AlterUserSCRAMs(t.Context(), nil, []kadm.UpsertSCRAM{{User: "bob", Mechanism: kadm.ScramSha256, Iterations: 4096, Password: "builder"}})
+	if err != nil || res.Error() != nil {
+		t.Fatal(err, res.Error())
+	}
+	if err := newClient(t, b, as("bob", "builder", "SCRAM-SHA-256")).Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	described, err := adm.DescribeUserSCRAMs(t.Context())
+	if err != nil || len(described["bob"].CredInfos) != 1 || described["bob"].CredInfos[0].Iterations != 4096 {
+		t.Fatalf("%+v, %v", described, err)
+	}
+	if res, err := adm.AlterUserSCRAMs(t.Context(), []kadm.DeleteSCRAM{{User: "bob", Mechanism: kadm.ScramSha256}}, nil); err != nil || res.Error() != nil {
+		t.Fatal(err, res.Error())
+	}
+	if err := newClient(t, b, as("bob", "builder", "SCRAM-SHA-256"), kgo.RequestRetries(0)).Ping(t.Context()); !errors.Is(err, kerr.SaslAuthenticationFailed) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestWhatNoRuleAllowsIsRefused(t *testing.T) {
+	b := securedBroker(t)
+	adm := kadm.NewClient(newClient(t, b, as("admin", "secret", "PLAIN")))
+	if _, err := adm.CreateTopic(t.Context(), 1, 1, nil, "orders.eu"); err != nil {
+		t.Fatal(err)
+	}
+	produce := func() error {
+		client := newClient(t, b, as("alice", "wonder", "PLAIN"), kgo.RecordRetries(0), kgo.DisableIdempotentWrite(), kgo.RequiredAcks(kgo.LeaderAck()))
+		return client.ProduceSync(t.Context(), &kgo.Record{Topic: "orders.eu", Value: []byte("v")}).FirstErr()
+	}
+	if err := produce(); !errors.Is(err, kerr.TopicAuthorizationFailed) {
+		t.Fatalf("without a rule: %v", err)
+	}
+	allow := kadm.NewACLs().Allow("User:alice").AllowHosts().Topics("orders").ResourcePatternType(kadm.ACLPatternPrefixed).Operations(kadm.OpWrite)
+	if res, err := adm.CreateACLs(t.Context(), allow); err != nil || res[0].Err != nil {
+		t.Fatal(err, res)
+	}
+	if err := produce(); err != nil {
+		t.Fatalf("allowed by prefix: %v", err)
+	}
+	deny := kadm.NewACLs().Deny("User:alice").DenyHosts().Topics("orders.eu").ResourcePatternType(kadm.ACLPatternLiteral).Operations(kadm.OpAll)
+	if res, err := adm.CreateACLs(t.Context(), deny); err != nil || res[0].Err != nil {
+		t.Fatal(err, res)
+	}
+	if err := produce(); !errors.Is(err, kerr.TopicAuthorizationFailed) {
+		t.Fatalf("denied: %v", err)
+	}
+	found, err := adm.DescribeACLs(t.Context(), kadm.NewACLs().Topics("orders.eu").ResourcePatternType(kadm.ACLPatternMatch).Operations().Allow().Deny().AllowHosts().DenyHosts())
+	if err != nil || len(found) == 0 {
+		t.Fatal(err, found)
+	}
+	n := 0
+	for _, f := range found {
+		n += len(f.Described)
+	}
+	if n != 2 {
+		t.Errorf("%d rules match, want 2", n)
+	}
+	if res, err := adm.DeleteACLs(t.Context(), deny); err != nil || len(res[0].Deleted) != 1 {
+		t.Fatal(err, res)
+	}
+	if err := produce(); err != nil {
+		t.Fatalf("after the deletion: %v", err)
+	}
+}
+
+func TestRulesOfAccess(t *testing.T) {
+	rule := func(op kmsg.ACLOperation, permission kmsg.ACLPermissionType, name, host string) acl {
+		return acl{kmsg.ACLResourceTypeTopic, name, kmsg.ACLResourcePatternTypeLiteral, "User:a", host, op, permission}
+	}
+	allow, deny := kmsg.ACLPermissionTypeAllow, kmsg.ACLPermissionTypeDeny
+	for name, c := range map[string]struct {
+		rules []acl
+		op    kmsg.ACLOperation
+		want  bool
+	}{
+		"no rule":                        {nil, kmsg.ACLOperationRead, false},
+		"its own operation":              {[]acl{rule(kmsg.ACLOperationRead, allow, "t", "*")}, kmsg.ACLOperationRead, true},
+		"another operation":              {[]acl{rule(kmsg.ACLOperationRead, allow, "t", "*")}, kmsg.ACLOperationWrite, false},
+		"read implies describe":          {[]acl{rule(kmsg.ACLOperationRead, allow, "t", "*")}, kmsg.ACLOperationDescribe, true},
+		"describe implies no read":       {[]acl{rule(kmsg.ACLOperationDescribe, allow, "t", "*")}, kmsg.ACLOperationRead, false},
+		"alter implies describe configs": {[]acl{rule(kmsg.ACLOperationAlterConfigs, allow, "t", "*")}, kmsg.ACLOperationDescribeConfigs, true},
+		"all":                            {[]acl{rule(kmsg.ACLOperationAll, allow, "*", "*")}, kmsg.ACLOperationDelete, true},
+		"deny beats allow":               {[]acl{rule(kmsg.ACLOperationAll, allow, "*", "*"), rule(kmsg.ACLOperationRead, deny, "t", "*")}, kmsg.ACLOperationRead, false},
+		"deny implies nothing":           {[]acl{rule(kmsg.ACLOperationAll, allow, "*", "*"), rule(kmsg.ACLOperationRead, deny, "t", "*")}, kmsg.ACLOperationDescribe, true},
+		"another host":                   {[]acl{rule(kmsg.ACLOperationRead, allow, "t", "10.0.0.1")}, kmsg.ACLOperationRead, false},
+	} {
+		a := &authorizer{enabled: true}
+		a.rules.Store(&c.rules)
+		if got := a.allows("User:a", "10.0.0.2", c.op, kmsg.ACLResourceTypeTopic, "t"); got != c.want {
+			t.Errorf("%s: %t, want %t", name, got, c.want)
+		}
+	}
+}
+
+func TestQuotasThrottleWhoeverExceedsThem(t *testing.T) {
+	b := startBroker(t)
+	adm := kadm.NewClient(newClient(t, b))
+	client := "greedy"
+	res, err := adm.AlterClientQuotas(t.Context(), []kadm.AlterClientQuotaEntry{{
+		Entity: kadm.ClientQuotaEntity{{Type: "client-id", Name: &client}},
+		Ops:    []kadm.AlterClientQuotaOp{{Key: "producer_byte_rate", Value: 1000}},
+	}})
+	if err != nil || res[0].Err != nil {
+		t.Fatal(err, res)
+	}
+	described, err := adm.DescribeClientQuotas(t.Context(), false, nil)
+	if err != nil || len(described) != 1 || described[0].Values[0].Value != 1000 {
+		t.Fatalf("%+v, %v", described, err)
+	}
+	greedy := &request{requestHeader: requestHeader{clientID: "greedy"}}
+	modest := &request{requestHeader: requestHeader{clientID: "modest"}}
+	if d := b.quotas.produced(modest, 1_000_000); d != 0 {
+		t.Errorf("a client without a quota waits %s", d)
+	}
+	if d := b.quotas.produced(greedy, 3000); d < 1900*time.Millisecond || d > 2*time.Second {
+		t.Errorf("2000 bytes too much at 1000 per second: %s", d)
+	}
+	if d := b.quotas.fetched(greedy, 3000); d != 0 {
+		t.Errorf("the quota of producing throttles fetching by %s", d)
+	}
+}
+
+func TestWrongQuotasAreRefused(t *testing.T) {
+	for want, e := range map[string]struct {
+		entity []kmsg.AlterClientQuotasRequestEntryEntity
+		key    string
+		value  float64
+	}{
+		"empty":        {nil, quotaProduce, 1},
+		"unknown enti": {[]kmsg.AlterClientQuotasRequestEntryEntity{{Type: "planet"}}, quotaProduce, 1},
+		"unknown quot": {[]kmsg.AlterClientQuotasRequestEntryEntity{{Type: "user"}}, "beer", 1},
+		"above 0":      {[]kmsg.AlterClientQuotasRequestEntryEntity{{Type: "user"}}, quotaProduce, -1},
+		"twice":        {[]kmsg.AlterClientQuotasRequestEntryEntity{{Type: "user"}, {Type: "user"}}, quotaProduce, 1},
+	} {
+		entity, why := readQuotaEntity(e.entity)
+		if why == "" {
+			why = checkQuotas(entity, []kmsg.AlterClientQuotasRequestEntryOp{{Key: e.key, Value: e.value}})
+		}
+		if !strings.Contains(why, want) {
+			t.Errorf("got %q, want something with %q", why, want)
+		}
+	}
+}
