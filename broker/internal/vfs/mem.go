@@ -283,24 +283,27 @@ func (n *node) crashCopy(random *rand.Rand) *node {
 		case fate == 1 || c.truncate || random.IntN(2) == 0:
 			data = c.apply(data)
 		case random.IntN(2) == 0:
-			data = c.torn(random).apply(data)
+			data = c.tear(data, random)
 		}
 	}
 	return &node{isDir: n.isDir, data: data, synced: append([]byte(nil), data...)}
 }
 
-// torn is the write with only some of its sectors; the file still grows to its
-// end, as a file system does that writes the size before the bytes.
-func (c change) torn(random *rand.Rand) change {
-	t := change{pos: c.pos, data: make([]byte, len(c.data))}
+// tear applies only some sectors of the write, each whole or not at all; the others
+// keep what they had. The file still grows to the end of the write, as a file system
+// does that writes the size before the bytes.
+func (c change) tear(data []byte, random *rand.Rand) []byte {
+	if end := c.pos + int64(len(c.data)); end > int64(len(data)) {
+		data = resize(data, end)
+	}
 	for i := 0; i < len(c.data); {
 		end := min(len(c.data), i+sectorBytes-int((c.pos+int64(i))%sectorBytes))
 		if random.IntN(2) == 0 {
-			copy(t.data[i:end], c.data[i:end])
+			copy(data[c.pos+int64(i):], c.data[i:end])
 		}
 		i = end
 	}
-	return t
+	return data
 }
 
 func (c change) apply(data []byte) []byte {
