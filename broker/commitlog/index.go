@@ -166,6 +166,31 @@ func (x *index) lastEntry(p []byte) (bool, error) {
 	return true, nil
 }
 
+// firstEntry returns the first entry in p and how many there are.
+func (x *index) firstEntry(p []byte) (count int, err error) {
+	if err := x.rlock(); err != nil {
+		return 0, err
+	}
+	defer x.mu.RUnlock()
+	if x.count() == 0 {
+		return 0, nil
+	}
+	return x.count(), x.read(0, p)
+}
+
+// isWhole reports whether the file ends with a whole entry.
+func (x *index) isWhole() (bool, error) {
+	if err := x.rlock(); err != nil {
+		return false, err
+	}
+	defer x.mu.RUnlock()
+	if x.file == nil {
+		return true, nil
+	}
+	size, err := x.file.Size()
+	return size%int64(x.width) == 0, err
+}
+
 func (x *index) flushLocked() error {
 	if len(x.buf) == 0 {
 		return nil
@@ -497,7 +522,7 @@ func (x txnIndex) check(base, end int64) error {
 		if err != nil {
 			return err
 		}
-		if t.LastOffset <= last || t.FirstOffset > t.LastOffset || t.LastOffset < base || t.LastOffset >= end || t.FirstOffset < 0 {
+		if t.LastOffset <= last || t.FirstOffset > t.LastOffset || t.LastOffset < base || t.LastOffset >= end || t.FirstOffset < 0 || t.LastStableOffset < 0 || t.LastStableOffset > t.LastOffset+1 {
 			return fmt.Errorf("entry %d is a transaction from offset %d to %d, after one to %d", i, t.FirstOffset, t.LastOffset, last)
 		}
 		last = t.LastOffset

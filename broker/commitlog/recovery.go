@@ -1,6 +1,7 @@
 package commitlog
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -313,12 +314,7 @@ func (l *Log) loadSnapshot(names []string, maxOffset int64) int64 {
 func (l *Log) checkSealed(s *segment, next int64, names []string) error {
 	ok := slices.Contains(names, fileName(s.base, indexSuffix)) && slices.Contains(names, fileName(s.base, timeSuffix))
 	if ok {
-		offset, pos, found, err := s.offsets.lastPoint()
-		ok = err == nil && (!found || offset >= s.base && offset < next && pos < s.sizeBytes.Load())
-		_, offset, found, timeErr := s.times.lastPoint()
-		ok = ok && timeErr == nil && (!found || offset >= s.base && offset < next) && (found || s.sizeBytes.Load() == 0)
-		_, txnFound, txnErr := s.txns.lastTxn()
-		ok = ok && txnErr == nil && (!txnFound || s.txns.check(s.base, next) == nil)
+		ok = s.indexesEndIn(next) == nil
 		if err := s.closeFiles(); err != nil {
 			return err
 		}
@@ -329,14 +325,31 @@ func (l *Log) checkSealed(s *segment, next int64, names []string) error {
 	return l.rebuildIndexes(s)
 }
 
-// lastTxn reads the last entry, which fails if the index cannot be read.
-func (x txnIndex) lastTxn() (t AbortedTxn, ok bool, err error) {
-	var p [txnEntryBytes]byte
-	if ok, err = x.lastEntry(p[:]); !ok || err != nil {
-		return t, ok, err
+// indexesEndIn checks the ends of the indexes of a sealed segment, without reading
+// all of them.
+func (s *segment) indexesEndIn(next int64) error {
+	errUnsound := errors.New("unsound")
+	for _, x := range []*index{s.offsets.index, s.times.index, s.txns.index} {
+		if whole, err := x.isWhole(); err != nil || !whole {
+			return errors.Join(err, errUnsound)
+		}
 	}
-	t, err = parseAbortedTxn(p[:])
-	return t, ok, err
+	var first [txnEntryBytes]byte
+	offset, pos, found, err := s.offsets.lastPoint()
+	if err != nil || found && (offset < s.base || offset >= next || pos >= s.sizeBytes.Load()) {
+		return errors.Join(err, errUnsound)
+	}
+	if n, err := s.offsets.firstEntry(first[:]); err != nil || n > 1 && s.base+int64(binary.BigEndian.Uint32(first[:])) >= offset {
+		return errors.Join(err, errUnsound)
+	}
+	timestamp, offset, found, err := s.times.lastPoint()
+	if err != nil || found && (offset < s.base || offset >= next) {
+		return errors.Join(err, errUnsound)
+	}
+	if n, err := s.times.firstEntry(first[:]); err != nil || n > 1 && int64(binary.BigEndian.Uint64(first[:])) >= timestamp {
+		return errors.Join(err, errUnsound)
+	}
+	return s.txns.check(s.base, next)
 }
 
 // rebuildIndexes makes all indexes of a sealed segment anew from its headers. Aborted
@@ -542,6 +555,9 @@ func (l *Log) soundIndexes(s *segment, from int64, names []string) (int64, error
 		if !slices.Contains(names, fileName(s.base, suffix)) && s.sizeBytes.Load() > int64(2*l.options.Config.IndexIntervalBytes) {
 			return 0, fmt.Errorf("no file %s", fileName(s.base, suffix))
 		}
+	}
+	if whole, err := s.txns.isWhole(); err != nil || !whole {
+		return 0, errors.Join(err, fmt.Errorf("%s ends in the middle of a transaction", fileName(s.base, txnSuffix)))
 	}
 	if _, err := s.offsets.cut(from); err != nil {
 		return 0, err
