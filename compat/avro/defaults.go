@@ -65,6 +65,8 @@ func simpleDefault(f *Field) (fits, simple bool) {
 		return first == 't' || first == 'f', true
 	case Bytes, String, Enum, Fixed:
 		return first == '"', true
+	case Float, Double: // a string is what the parser made of NaN or an infinity
+		return first == '"' || first == '-' || '0' <= first && first <= '9', true
 	case Union:
 		if first == 'n' {
 			for _, b := range f.Type.Branches {
@@ -109,8 +111,7 @@ func (c *defaultChecker) value(n *Node, t *tape, i uint32) (size int, reason str
 	case Long:
 		fits = tok.kind == tokInteger && fitsBits(t.text[tok.start:tok.end], 64)
 	case Float, Double:
-		fits = tok.kind == tokInteger || tok.kind == tokFloat ||
-			tok.kind == tokString && notFinite(t.text[tok.start:tok.end])
+		fits = tok.kind == tokInteger || tok.kind == tokFloat
 	case Bytes, String, Enum, Fixed:
 		fits = tok.kind == tokString
 	case Array:
@@ -133,8 +134,6 @@ func (c *defaultChecker) value(n *Node, t *tape, i uint32) (size int, reason str
 	}
 	return 1, ""
 }
-
-func notFinite(s string) bool { return s == "NaN" || s == "Infinity" || s == "-Infinity" }
 
 func fitsBits(s string, bits int) bool {
 	_, err := strconv.ParseInt(s, 10, bits)
@@ -187,6 +186,7 @@ func (c *defaultChecker) record(n *Node, t *tape, i uint32) (total int, reason s
 		value, ok := given[f.Name]
 		switch {
 		case ok:
+			delete(given, f.Name)
 			if size, reason = c.value(f.Type, t, value); reason != "" {
 				return 0, "has a field " + strconv.Quote(f.Name) + " that " + reason
 			}
@@ -198,6 +198,11 @@ func (c *defaultChecker) record(n *Node, t *tape, i uint32) (total int, reason s
 			}
 		}
 		total += size
+	}
+	for k := i + 1; len(given) > 0 && k < t.toks[i].next; k = t.toks[k+1].next {
+		if _, extra := given[t.str(k)]; extra {
+			return 0, "has a member " + strconv.Quote(t.str(k)) + " that is no field of " + n.FullName()
+		}
 	}
 	return min(total, maxDefaultSize+1), ""
 }

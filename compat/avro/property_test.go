@@ -116,7 +116,7 @@ func TestWorkIsBounded(t *testing.T) {
 		return text + "]"
 	}
 	t.Run("many records of one name", func(t *testing.T) {
-		got := findings(strict(t, union(1200, "r")), strict(t, union(1200, "w")))
+		got := findings(strict(t, union(1010, "r")), strict(t, union(1010, "w")))
 		if len(got) == 0 || got[len(got)-1][:len(avro.RuleTooLarge)] != avro.RuleTooLarge {
 			t.Errorf("%d findings, last %q", len(got), got[max(0, len(got)-1):])
 		}

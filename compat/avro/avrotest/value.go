@@ -2,8 +2,10 @@ package avrotest
 
 import (
 	"encoding/binary"
+	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/dovetail-dev/dovetail/compat/avro"
 )
@@ -137,8 +139,8 @@ func Append(dst []byte, n *avro.Node, v any) []byte {
 	case avro.Map:
 		entries := v.(map[string]any)
 		dst = appendCount(dst, len(entries))
-		for k, e := range entries {
-			dst = Append(appendText(dst, k), n.Items, e)
+		for _, k := range slices.Sorted(maps.Keys(entries)) {
+			dst = Append(appendText(dst, k), n.Items, entries[k])
 		}
 		return append(dst, 0)
 	case avro.Record:
