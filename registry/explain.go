@@ -30,16 +30,18 @@ func (v *Verdict) Explain() []Explanation {
 			Rule: f.Rule, Path: f.Path, Version: f.Version, Registered: v.Registered[f.Version], Direction: "BACKWARD",
 			Sentence: sentence(f), Suggestion: suggestion(f),
 		}
-		next, old := f.Pair.Reader, f.Pair.Writer
+		reader, writer := &e.New, &e.Old
 		if f.Roles == compat.Forward {
 			e.Direction = "FORWARD"
-			next, old = old, next
+			reader, writer = writer, reader
 		}
-		if next != nil {
-			e.New, _ = next.Position(f.Path)
+		if f.Pair.Reader != nil {
+			*reader, _ = f.Pair.Reader.Position(f.Path)
 		}
-		if old != nil {
-			e.Old, _ = old.Position(f.Path)
+		if f.Pair.Writer != nil && f.Pair.Writer.Type() != schema.Avro {
+			// Avro's paths count the reader's fields and mean something else in
+			// the writer; the other formats' go by name or tag.
+			*writer, _ = f.Pair.Writer.Position(f.Path)
 		}
 		list = append(list, e)
 	}

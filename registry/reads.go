@@ -335,7 +335,7 @@ func (r *Registry) LatestWithMetadata(name schema.Subject, properties [][2]strin
 	}
 	for _, v := range slices.Backward(sub.versions) {
 		m := v.content.Metadata()
-		if m == nil || v.deleted && !deleted {
+		if m == nil || v.deleted && !deleted || len(m.Tags)+len(m.Properties)+len(m.Sensitive) == 0 {
 			continue
 		}
 		if !slices.ContainsFunc(properties, func(p [2]string) bool {
