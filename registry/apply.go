@@ -2,33 +2,77 @@ package registry
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/dovetail-dev/dovetail/compat/schema"
 	"github.com/dovetail-dev/dovetail/registry/journal"
 )
 
-// apply makes one record part of s. It is the only code that changes a state,
-// while serving and at start. An error means that the record was skipped; the
-// state is as before.
-func (s *state) apply(rec journal.Record) error {
-	k, err := journal.ParseKey(rec.Key)
-	if err != nil {
-		return err
+// decoded is a record as far as it can be read without a state, so that a
+// replay can read records side by side.
+type decoded struct {
+	key         journal.Key
+	schema      journal.SchemaValue // of a SCHEMA record with a value
+	fingerprint schema.Fingerprint  // likewise
+	err         error
+}
+
+func decode(rec journal.Record) (d decoded) {
+	if d.key, d.err = journal.ParseKey(rec.Key); d.err != nil {
+		return d
 	}
-	k.Subject = k.Subject.Canonical()
+	d.key.Subject = d.key.Subject.Canonical()
+	if d.key.Type != journal.SchemaKey || rec.Value == nil {
+		return d
+	}
+	if d.schema, d.err = journal.ParseSchema(rec.Value); d.err != nil {
+		return d
+	}
+	if d.schema.MD5 != nil {
+		copy(d.fingerprint[:], d.schema.MD5)
+	} else {
+		d.fingerprint = d.schema.Definition.Fingerprint()
+	}
+	return d
+}
+
+// decodeAll reads records on all processors.
+func decodeAll(records []journal.Record) []decoded {
+	out := make([]decoded, len(records))
+	workers := min(runtime.GOMAXPROCS(0), len(records)/256+1)
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := len(records) * w / workers; i < len(records)*(w+1)/workers; i++ {
+				out[i] = decode(records[i])
+			}
+		})
+	}
+	wg.Wait()
+	return out
+}
+
+// apply makes one record part of s. An error means that the record was
+// skipped; the state is as before.
+func (s *state) apply(rec journal.Record) error { return s.applyDecoded(rec, decode(rec)) }
+
+// applyDecoded is the only code that changes a state, while serving and at
+// start.
+func (s *state) applyDecoded(rec journal.Record, d decoded) error {
+	if d.err != nil {
+		return d.err
+	}
+	k := d.key
 	switch k.Type {
 	case journal.SchemaKey:
 		if rec.Value == nil {
 			s.removeVersion(use{k.Subject, k.Version})
 			return nil
 		}
-		v, err := journal.ParseSchema(rec.Value)
-		if err != nil {
-			return err
-		}
-		return s.applySchema(k, v, rec.Timestamp)
+		return s.applySchema(k, d.schema, d.fingerprint, rec.Timestamp)
 	case journal.ConfigKey:
 		if rec.Value == nil {
 			s.configs.delete(s.own, k.Subject)
@@ -92,15 +136,9 @@ func (s *state) editContext(c schema.Context) *contextState {
 	return cs
 }
 
-func (s *state) applySchema(k journal.Key, v journal.SchemaValue, ts int64) error {
+func (s *state) applySchema(k journal.Key, v journal.SchemaValue, f schema.Fingerprint, ts int64) error {
 	if v.Timestamp != 0 {
 		ts = v.Timestamp
-	}
-	var f schema.Fingerprint
-	if v.MD5 != nil {
-		copy(f[:], v.MD5)
-	} else {
-		f = v.Definition.Fingerprint()
 	}
 	sub := s.subject(k.Subject)
 	if sub == nil {
@@ -108,13 +146,13 @@ func (s *state) applySchema(k journal.Key, v journal.SchemaValue, ts int64) erro
 	}
 	c := sub.name.Context()
 	at := use{sub.name, k.Version}
-	key := contentKey{f, v.Definition.Type}
-	if e := s.entry(c, v.ID); e != nil && (e.content.fingerprint != f || e.content.typ != key.typ) &&
-		(len(e.uses) > 1 || e.uses[0] != at) {
+	key := contentKey{f, formatOf(v.Definition.Type)}
+	if e := s.entry(c, v.ID); e != nil && (e.content.fingerprint != f || e.content.format != key.format) &&
+		(len(e.more) > 0 || e.first != at) {
 		return fmt.Errorf("registry: subject %q version %d: id %d already stands for another schema in context %s", k.Subject, k.Version, v.ID, c)
 	}
 
-	if old := sub.find(k.Version); old != nil && old.id == v.ID && old.content.fingerprint == f && old.content.typ == key.typ {
+	if old := sub.find(k.Version); old != nil && old.id == v.ID && old.content.fingerprint == f && old.content.format == key.format {
 		// A re-written record: a soft delete, or an import of what is there.
 		s.editSubject(sub, func(versions []*version) []*version {
 			i := slices.Index(versions, old)
@@ -132,17 +170,18 @@ func (s *state) applySchema(k journal.Key, v journal.SchemaValue, ts int64) erro
 		}
 	}
 
-	content := s.addPlace(key, v.Definition, place{c, v.ID})
+	content := s.addPlace(key, v.Definition, v.Quoted, place{c, v.ID})
 	cs := s.editContext(c)
 	cs.maxID = max(cs.maxID, v.ID)
 	e := idEntry{content: content, first: at}
 	if old, ok := cs.ids.get(v.ID); ok {
 		e = *old
 		if compareUses(at, e.first) < 0 {
-			e.first = at
+			e.first, e.more = at, append(e.more, e.first)
+		} else {
+			e.more = append(e.more, at)
 		}
 	}
-	e.uses = append(e.uses, at)
 	cs.ids.set(s.own, v.ID, &e)
 	for _, r := range content.References() {
 		to := use{r.Subject.In(c), r.Version}
@@ -174,10 +213,10 @@ func (s *state) editSubject(sub *subject, change func([]*version) []*version) {
 
 // addPlace records that an ID stands for a content and returns the one copy of
 // the content.
-func (s *state) addPlace(key contentKey, d schema.Definition, at place) *Content {
+func (s *state) addPlace(key contentKey, d schema.Definition, quoted string, at place) *Content {
 	p, ok := s.contents.get(key)
 	if !ok {
-		content := newContent(d, key.fingerprint)
+		content := newContent(d, key.fingerprint, quoted)
 		s.contents.set(s.own, key, &contentPlaces{content, []place{at}})
 		return content
 	}
@@ -224,17 +263,16 @@ func (s *state) removeVersion(at use) {
 	if !ok {
 		return
 	}
-	left := without(e.uses, at)
-	if len(left) == 0 {
+	switch {
+	case len(e.more) == 0:
 		cs.ids.delete(s.own, v.id)
-		s.removePlace(contentKey{v.content.fingerprint, v.content.typ}, place{c, v.id})
-		return
+		s.removePlace(contentKey{v.content.fingerprint, v.content.format}, place{c, v.id})
+	case e.first == at:
+		first := slices.MinFunc(e.more, compareUses)
+		cs.ids.set(s.own, v.id, &idEntry{content: e.content, first: first, more: without(e.more, first)})
+	default:
+		cs.ids.set(s.own, v.id, &idEntry{content: e.content, first: e.first, more: without(e.more, at)})
 	}
-	first := e.first
-	if first == at {
-		first = slices.MinFunc(left, compareUses)
-	}
-	cs.ids.set(s.own, v.id, &idEntry{content: e.content, first: first, uses: left})
 }
 
 // without returns a copy of list that lacks one x.

@@ -229,7 +229,7 @@ func (r *Registry) Summaries(q SubjectsQuery) ([]Summary, error) {
 			count = len(sub.versions)
 		}
 		list = append(list, Summary{
-			Subject: name, Version: v.number, ID: v.id, Type: v.content.typ, Level: r.inForce(st, name).level.String(),
+			Subject: name, Version: v.number, ID: v.id, Type: v.content.Type(), Level: r.inForce(st, name).level.String(),
 			Mode: st.modeOf(name), Versions: count, Timestamp: v.timestamp, Deleted: v.deleted,
 		})
 	}

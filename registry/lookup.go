@@ -136,13 +136,13 @@ func (s *state) exact(sub *subject, p *prepared, deleted bool) *version {
 // stand there with its references resolved.
 func (r *Registry) relaxed(st *state, sub *subject, v *version, p *prepared, quoted string) bool {
 	c := v.content
-	if c.typ != p.definition.Type || !sameMetadata(c.Metadata(), p.definition.Metadata) || !sameRuleSet(c.RuleSet(), p.definition.RuleSet) {
+	if c.Type() != p.definition.Type || !sameMetadata(c.Metadata(), p.definition.Metadata) || !sameRuleSet(c.RuleSet(), p.definition.RuleSet) {
 		return false
 	}
 	if slices.Equal(c.References(), p.definition.References) {
 		return c.quoted == quoted
 	}
-	if c.typ != schema.Avro || len(c.References()) > 0 && len(p.definition.References) > 0 {
+	if c.Type() != schema.Avro || len(c.References()) > 0 && len(p.definition.References) > 0 {
 		return false
 	}
 	stored, err := r.parseStored(st, sub.name.Context(), c)

@@ -114,7 +114,7 @@ func (r *Registry) parseStored(st *state, c schema.Context, content *Content) (*
 	if err != nil {
 		return nil, err
 	}
-	key := parseKey{typ: content.typ, quoted: true, text: content.quoted, dependencies: deps.key}
+	key := parseKey{typ: content.Type(), quoted: true, text: content.quoted, dependencies: deps.key}
 	return r.parseOnce(key, content.Text, deps)
 }
 
@@ -234,7 +234,7 @@ type prepared struct {
 	parsed      *parsed
 }
 
-func (p *prepared) key() contentKey { return contentKey{p.fingerprint, p.definition.Type} }
+func (p *prepared) key() contentKey { return contentKey{p.fingerprint, formatOf(p.definition.Type)} }
 
 // with returns p with other metadata and rules.
 func (p *prepared) with(m *schema.Metadata, rules *schema.RuleSet) *prepared {

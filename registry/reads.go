@@ -188,9 +188,9 @@ func (s *state) present(e *idEntry, id schema.ID, c schema.Context, name string)
 	}
 	sub := s.subject(e.first.subject)
 	v := sub.find(e.first.version)
-	if v.deleted && len(e.uses) > 1 {
+	if v.deleted && len(e.more) > 0 {
 		best := e.first
-		for _, u := range e.uses {
+		for u := range e.uses() {
 			if !s.subject(u.subject).find(u.version).deleted && (best == e.first || compareUses(u, best) < 0) {
 				best = u
 			}
@@ -233,7 +233,7 @@ func (r *Registry) versionsByID(id schema.ID, subject schema.Subject, deleted bo
 	}
 	only := schema.Qualify(c, subject.Name())
 	list := []SubjectVersion{}
-	for _, u := range e.uses {
+	for u := range e.uses() {
 		if subject.Name() != "" && u.subject != only {
 			continue
 		}

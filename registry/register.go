@@ -169,7 +169,7 @@ func (r *Registry) complete(st *state, name schema.Subject, sub *subject, cfg in
 		if latest == nil {
 			return nil, errEmptySchema()
 		}
-		d.Text, d.Type = latest.content.Text(), latest.content.typ
+		d.Text, d.Type = latest.content.Text(), latest.content.Type()
 		if d.References == nil {
 			d.References = latest.content.References()
 		}
@@ -211,7 +211,7 @@ func (s *subject) priors() []*version {
 // chooseID returns the ID under which a content goes into context c.
 func (s *state) chooseID(c schema.Context, key contentKey, asked *schema.ID) (schema.ID, error) {
 	if asked != nil {
-		if e := s.entry(c, *asked); e != nil && (contentKey{e.content.fingerprint, e.content.typ}) != key {
+		if e := s.entry(c, *asked); e != nil && (contentKey{e.content.fingerprint, e.content.format}) != key {
 			return 0, errNotPermitted("Overwrite new schema with id %d in context %s is not permitted.", *asked, c)
 		}
 		return *asked, nil
@@ -256,7 +256,7 @@ func (r *Registry) registration(st *state, sub *subject, at use, id schema.ID, p
 		Value: value,
 	})
 	return Schema{
-		Content: newContent(p.definition, p.fingerprint), Subject: at.subject, Version: at.version, ID: id,
+		Content: newContent(p.definition, p.fingerprint, ""), Subject: at.subject, Version: at.version, ID: id,
 		Timestamp: r.opts.Now().UnixMilli(), Stored: true,
 	}, records, nil
 }
@@ -300,7 +300,7 @@ func (s *state) remember(gone []use) []journal.Record {
 		e, _ := cs.ids.get(v.id)
 		p := place{c, v.id}
 		if _, ok := left[p]; !ok {
-			left[p] = len(e.uses)
+			left[p] = 1 + len(e.more)
 		}
 		if left[p]--; left[p] == 0 && v.id == cs.maxID {
 			records = append(records, contextRecord(c, cs.maxID))

@@ -110,8 +110,9 @@ func (r *Registry) catchUp(ctx context.Context) error {
 		if work == nil {
 			work = st.next()
 		}
-		for _, rec := range records {
-			if err := work.apply(rec); err != nil {
+		for i, d := range decodeAll(records) {
+			rec := records[i]
+			if err := work.applyDecoded(rec, d); err != nil {
 				r.opts.Logger.Warn("journal record skipped", "offset", int64(rec.Offset), "error", err)
 			}
 		}

@@ -19,13 +19,13 @@ func dump(st *state) string {
 	var b strings.Builder
 	for name, sub := range st.subjects.all() {
 		for _, v := range sub.versions {
-			fmt.Fprintf(&b, "version %q %d id=%d deleted=%t ts=%d %x %s %s\n", name, v.number, v.id, v.deleted, v.timestamp, v.content.fingerprint, v.content.typ, v.content.quoted)
+			fmt.Fprintf(&b, "version %q %d id=%d deleted=%t ts=%d %x %s %s\n", name, v.number, v.id, v.deleted, v.timestamp, v.content.fingerprint, v.content.Type(), v.content.quoted)
 		}
 	}
 	for c, cs := range st.contexts.all() {
 		fmt.Fprintf(&b, "context %q declared=%t max=%d\n", c, cs.declared, cs.maxID)
 		for id, e := range cs.ids.all() {
-			uses := slices.SortedFunc(slices.Values(e.uses), compareUses)
+			uses := slices.SortedFunc(e.uses(), compareUses)
 			fmt.Fprintf(&b, "id %q %d %x first=%v uses=%v\n", c, id, e.content.fingerprint, e.first, uses)
 		}
 	}
@@ -33,7 +33,7 @@ func dump(st *state) string {
 		places := slices.SortedFunc(slices.Values(p.places), func(a, b place) int {
 			return strings.Compare(fmt.Sprint(a), fmt.Sprint(b))
 		})
-		fmt.Fprintf(&b, "content %x %s %v\n", k.fingerprint, k.typ, places)
+		fmt.Fprintf(&b, "content %x %d %v\n", k.fingerprint, k.format, places)
 	}
 	for to, by := range st.referees.all() {
 		fmt.Fprintf(&b, "referees %v %v\n", to, slices.SortedFunc(slices.Values(by), compareUses))

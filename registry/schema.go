@@ -11,7 +11,7 @@ import (
 // the way answers need it, as a JSON string.
 type Content struct {
 	fingerprint schema.Fingerprint
-	typ         schema.Type
+	format      format
 	quoted      string
 	extra       *extra // nil for a bare text
 }
@@ -22,8 +22,39 @@ type extra struct {
 	ruleSet    *schema.RuleSet
 }
 
-func newContent(d schema.Definition, f schema.Fingerprint) *Content {
-	c := &Content{fingerprint: f, typ: d.Type.OrDefault(), quoted: string(journal.AppendQuoted(nil, d.Text))}
+// format is a schema.Type in one byte: there is one per version.
+type format uint8
+
+const (
+	avroFormat format = iota
+	jsonFormat
+	protobufFormat
+	unknownFormat
+)
+
+func formatOf(t schema.Type) format {
+	switch t.OrDefault() {
+	case schema.Avro:
+		return avroFormat
+	case schema.JSON:
+		return jsonFormat
+	case schema.Protobuf:
+		return protobufFormat
+	}
+	return unknownFormat
+}
+
+func (f format) schemaType() schema.Type {
+	return [...]schema.Type{schema.Avro, schema.JSON, schema.Protobuf, "UNKNOWN"}[f]
+}
+
+// newContent makes the content of a definition; quoted is its text as a JSON
+// string, empty if nobody has it yet.
+func newContent(d schema.Definition, f schema.Fingerprint, quoted string) *Content {
+	if quoted == "" {
+		quoted = string(journal.AppendQuoted(nil, d.Text))
+	}
+	c := &Content{fingerprint: f, format: formatOf(d.Type), quoted: quoted}
 	if len(d.References) > 0 || d.Metadata != nil || d.RuleSet != nil {
 		c.extra = &extra{d.References, d.Metadata, d.RuleSet}
 	}
@@ -37,7 +68,7 @@ func (c *Content) GUID() schema.GUID { return c.fingerprint.GUID() }
 func (c *Content) Fingerprint() schema.Fingerprint { return c.fingerprint }
 
 // Type returns the format.
-func (c *Content) Type() schema.Type { return c.typ }
+func (c *Content) Type() schema.Type { return c.format.schemaType() }
 
 // Text returns the canonical text.
 func (c *Content) Text() string { return journal.Unquote(c.quoted) }
@@ -72,7 +103,7 @@ func (c *Content) RuleSet() *schema.RuleSet {
 
 // Definition returns all of it as one value.
 func (c *Content) Definition() schema.Definition {
-	return schema.Definition{Type: c.typ, Text: c.Text(), References: c.References(), Metadata: c.Metadata(), RuleSet: c.RuleSet()}
+	return schema.Definition{Type: c.Type(), Text: c.Text(), References: c.References(), Metadata: c.Metadata(), RuleSet: c.RuleSet()}
 }
 
 // Schema is a definition under an ID and, unless it was asked for by GUID or is

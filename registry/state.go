@@ -1,7 +1,9 @@
 package registry
 
 import (
+	"bytes"
 	"cmp"
+	"iter"
 	"slices"
 	"strings"
 
@@ -36,8 +38,22 @@ type contextState struct {
 // idEntry is one ID: what it stands for and which versions carry it.
 type idEntry struct {
 	content *Content
-	first   use   // the smallest of uses
-	uses    []use // in no order; grows in place beyond the length that older states see
+	first   use   // the smallest of the versions that carry it
+	more    []use // the others in no order; grows in place beyond the length that older states see
+}
+
+// uses yields the versions that carry the ID.
+func (e *idEntry) uses() iter.Seq[use] {
+	return func(yield func(use) bool) {
+		if !yield(e.first) {
+			return
+		}
+		for _, u := range e.more {
+			if !yield(u) {
+				return
+			}
+		}
+	}
 }
 
 // use names one version.
@@ -65,7 +81,7 @@ type version struct {
 // so texts that mean something in two formats need it here.
 type contentKey struct {
 	fingerprint schema.Fingerprint
-	typ         schema.Type
+	format      format
 }
 
 // contentPlaces says which IDs stand for one content.
@@ -93,7 +109,7 @@ func emptyState() *state {
 }
 
 func compareContentKeys(a, b contentKey) int {
-	return cmp.Or(slices.Compare(a.fingerprint[:], b.fingerprint[:]), cmp.Compare(a.typ, b.typ))
+	return cmp.Or(bytes.Compare(a.fingerprint[:], b.fingerprint[:]), cmp.Compare(a.format, b.format))
 }
 
 func compareUses(a, b use) int {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
+	"unsafe"
 )
 
 const hexDigits = "0123456789ABCDEF"
@@ -220,10 +221,8 @@ func (d *cursor) str() string {
 }
 
 func (d *cursor) escaped(start int) string {
-	out := make([]byte, 0, len(d.b)-start)
-	if cap(out) > 1<<12 {
-		out = make([]byte, 0, 1<<12)
-	}
+	// The text is no longer than its spelling.
+	out := make([]byte, 0, min(closing(d.b[d.i:])+d.i-start, 1<<20))
 	out = append(out, d.b[start:d.i]...)
 	for d.i < len(d.b) {
 		run := d.i
@@ -237,7 +236,7 @@ func (d *cursor) escaped(start int) string {
 		switch d.b[d.i] {
 		case '"':
 			d.i++
-			return string(out)
+			return unsafe.String(unsafe.SliceData(out), len(out)) // out is not used again
 		case '\\':
 			d.i++
 			out = d.escape(out)
@@ -251,6 +250,37 @@ func (d *cursor) escaped(start int) string {
 	}
 	d.fail("string without an end")
 	return ""
+}
+
+// closing returns the position of the quotation mark that ends a string, the
+// length of b if there is none.
+func closing(b string) int {
+	for i := 0; i < len(b); i++ {
+		switch b[i] {
+		case '"':
+			return i
+		case '\\':
+			i++
+		}
+	}
+	return len(b)
+}
+
+// plain reports whether s, a JSON string that was read without an error, is
+// spelled the way AppendQuoted spells it.
+func plain(s string) bool {
+	for i := 1; i < len(s)-1; i++ {
+		if s[i] != '\\' {
+			continue
+		}
+		i++
+		switch s[i] {
+		case '"', '\\', 'n', 'r', 't', 'b', 'f':
+		default:
+			return false
+		}
+	}
+	return utf8.ValidString(s)
 }
 
 func (d *cursor) escape(out []byte) []byte {

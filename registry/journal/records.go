@@ -153,6 +153,9 @@ type SchemaValue struct {
 	MD5        []byte // the fingerprint, where it cannot be computed from the rest; else nil
 	Definition schema.Definition
 	Deleted    bool
+	// Quoted is the text as AppendQuoted spells it. ParseSchema sets it;
+	// AppendSchema does not look at it.
+	Quoted string
 	// Timestamp is that of the record which registered the version, if this
 	// one only re-writes it; milliseconds, 0 for none.
 	Timestamp int64

@@ -76,7 +76,7 @@ func TestBadKeysAreRefused(t *testing.T) {
 }
 
 func TestSchemaValueBytes(t *testing.T) {
-	v := SchemaValue{Subject: "s", Version: 1, ID: 1, Definition: schema.Definition{Type: schema.Avro, Text: `"string"`}}
+	v := SchemaValue{Subject: "s", Version: 1, ID: 1, Definition: schema.Definition{Type: schema.Avro, Text: `"string"`}, Quoted: `"\"string\""`}
 	want := `{"subject":"s","version":1,"id":1,"schemaType":"AVRO","schema":"\"string\"","deleted":false}`
 	if got := string(AppendSchema(nil, v)); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
@@ -99,6 +99,7 @@ func TestValuesRoundTrip(t *testing.T) {
 	}
 	s := SchemaValue{
 		Subject: ":.c:s", Version: 7, ID: 9, MD5: []byte("0123456789abcdef"), Deleted: true, Timestamp: 5,
+		Quoted:     `"syntax = \"proto3\";\n"`,
 		Definition: schema.Definition{Type: schema.Protobuf, Text: "syntax = \"proto3\";\n", References: []schema.Reference{{Name: "n", Subject: "r", Version: 2}}, Metadata: metadata, RuleSet: rules},
 	}
 	if got, err := ParseSchema(AppendSchema(nil, s)); err != nil || !reflect.DeepEqual(got, s) {
@@ -163,6 +164,9 @@ func FuzzParseSchema(f *testing.F) {
 		again, err := ParseSchema(AppendSchema(nil, v))
 		if err != nil {
 			t.Fatalf("%+v does not read back: %v", v, err)
+		}
+		if v.Quoted != string(AppendQuoted(nil, v.Definition.Text)) {
+			t.Fatalf("%q is kept as %s", v.Definition.Text, v.Quoted)
 		}
 		if again.Definition.Fingerprint() != v.Definition.Fingerprint() || again.ID != v.ID {
 			t.Fatalf("%+v reads back as %+v", v, again)

@@ -3,6 +3,7 @@ package journal
 import (
 	"encoding/base64"
 	"fmt"
+	"strings"
 
 	"github.com/dovetail-dev/dovetail/compat/schema"
 )
@@ -68,7 +69,14 @@ func ParseSchema(b []byte) (SchemaValue, error) {
 		case "ruleSet":
 			v.Definition.RuleSet = d.ruleSet()
 		case "schema":
+			d.space()
+			start := d.i
 			v.Definition.Text = d.str()
+			if spelled := d.b[start:d.i]; d.err == nil && strings.HasPrefix(spelled, `"`) && plain(spelled) {
+				v.Quoted = clone(spelled)
+			} else {
+				v.Quoted = string(AppendQuoted(nil, v.Definition.Text))
+			}
 		case "deleted":
 			v.Deleted = d.bool()
 		case "ts":
@@ -78,6 +86,9 @@ func ParseSchema(b []byte) (SchemaValue, error) {
 		}
 	})
 	v.Definition.Type = v.Definition.Type.OrDefault()
+	if v.Quoted == "" {
+		v.Quoted = `""`
+	}
 	if err := d.end(); err != nil {
 		return SchemaValue{}, fmt.Errorf("journal: SCHEMA value: %w", err)
 	}

@@ -65,9 +65,16 @@ func (c *call) putText(s registry.Schema, v shown) {
 	c.put(s.QuotedText())
 }
 
+const hexDigits = "0123456789abcdef"
+
 func (c *call) putGUID(s registry.Schema) {
 	c.put(`,"guid":"`)
-	c.put(s.GUID().String())
+	for i, b := range s.GUID() {
+		if i == 4 || i == 6 || i == 8 || i == 10 {
+			c.b = append(c.b, '-')
+		}
+		c.b = append(c.b, hexDigits[b>>4], hexDigits[b&0xf])
+	}
 	c.put(`"`)
 }
 

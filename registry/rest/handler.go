@@ -72,12 +72,11 @@ func requestID(sent []string) string {
 	if len(sent) == 1 && strings.TrimSpace(sent[0]) != "" {
 		return sent[0]
 	}
-	const hex = "0123456789abcdef"
 	a, b := rand.Uint64()&^0xf000|0x4000, rand.Uint64()&^(3<<62)|2<<62
 	var id [36]byte
 	at := 0
 	for i := range 32 {
-		if i == 8 || i == 12 || i == 16 || i == 20 {
+		if i == 8 || i == 12 || i == 16 || i == 20 { // 8-4-4-4-12
 			id[at] = '-'
 			at++
 		}
@@ -85,7 +84,7 @@ func requestID(sent []string) string {
 		if i >= 16 {
 			n = b
 		}
-		id[at] = hex[n>>(60-4*(i%16))&0xf]
+		id[at] = hexDigits[n>>(60-4*(i%16))&0xf]
 		at++
 	}
 	return string(id[:])
@@ -105,16 +104,25 @@ func (h *handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	writeBody(w, status, typ, appendError(nil, err, explain))
 }
 
+// contentTypes are header values that all answers share; nobody changes them.
+var contentTypes = map[string][]string{typeV1: {typeV1}, typeAny: {typeAny}, typeJSON: {typeJSON}}
+
+// lengthKnownBytes is how long an answer may be for net/http to find out its
+// length by itself.
+const lengthKnownBytes = 2048
+
 func writeBody(w http.ResponseWriter, status int, contentType string, body []byte) {
 	header := w.Header()
-	header["Content-Type"] = []string{contentType}
-	header["Content-Length"] = []string{strconv.Itoa(len(body))}
+	header["Content-Type"] = contentTypes[contentType]
+	if len(body) > lengthKnownBytes {
+		header["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client may be gone; there is nobody to tell
 }
 
-// buffers hold answers while they are put together.
-var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4096); return &b }}
+// calls are reused together with the buffers in which answers are put together.
+var calls = sync.Pool{New: func() any { return &call{b: make([]byte, 0, 4096)} }}
 
 // maxPooledBytes keeps one large answer from staying for ever.
 const maxPooledBytes = 1 << 20
@@ -130,9 +138,9 @@ func (h *handler) serve(rt route) echo.HandlerFunc {
 		if rt.body && !readable(r.Header.Get("Content-Type")) {
 			return &fault{http.StatusUnsupportedMediaType, "HTTP 415 Unsupported Media Type"}
 		}
-		buf := buffers.Get().(*[]byte)
-		c := call{h: h, reg: h.reg, ec: ec, r: r, b: (*buf)[:0]}
-		err := rt.serve(&c)
+		c := calls.Get().(*call)
+		*c = call{h: h, reg: h.reg, ec: ec, r: r, b: c.b[:0]}
+		err := rt.serve(c)
 		if err == nil {
 			if c.status == 0 {
 				c.status = http.StatusOK
@@ -144,8 +152,8 @@ func (h *handler) serve(rt route) echo.HandlerFunc {
 			}
 		}
 		if cap(c.b) <= maxPooledBytes {
-			*buf = c.b[:0]
-			buffers.Put(buf)
+			*c = call{b: c.b}
+			calls.Put(c)
 		}
 		return err
 	}
