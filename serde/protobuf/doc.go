@@ -9,8 +9,8 @@
 // A serializer or deserializer of a generated type (*pb.Order) handles that
 // message; one of proto.Message handles any. Decoded into proto.Message, a
 // record comes out as its writer's message, read by hyperpb and therefore
-// read-only, or by dynamicpb where hyperpb does not run; proto.Merge into a
-// dynamicpb message makes a copy that can be changed.
+// read-only, or by dynamicpb where hyperpb does not run or is not to be trusted.
+// *dynamicpb.Message is for messages that can be changed.
 //
 // # Schemas
 //
@@ -20,9 +20,9 @@
 //
 // # Walk
 //
-// A Walker says whether bytes are a message of a descriptor, at 10 to 20 times
-// the speed of decoding and without allocating. It is stricter than decoders
-// are: a known field with another wire type is an error where a decoder would
+// A Walker says whether bytes are a message of a descriptor, several times as
+// fast as the fastest decoder and without allocating. It is stricter than
+// decoders are: a known field with another wire type is an error where a decoder would
 // keep it as unknown, and each part of a message that was cut in two must have
 // the required fields itself.
 //

@@ -13,14 +13,45 @@ type hyperType struct {
 	message *hyperpb.MessageType
 }
 
-// compileFast returns nil for a message that hyperpb cannot lay out.
+// hyperpbRuns says whether this build has hyperpb at all.
+const hyperpbRuns = true
+
+// compileFast returns nil for a message that hyperpb cannot lay out or does not
+// read right.
 func compileFast(m protoreflect.MessageDescriptor) (t fastType) {
+	if !readsRight(m, map[protoreflect.FullName]bool{}) {
+		return nil
+	}
 	defer func() {
 		if recover() != nil {
 			t = nil
 		}
 	}()
 	return &hyperType{message: hyperpb.CompileMessageDescriptor(m)}
+}
+
+// readsRight keeps from hyperpb v0.1.3 what it reads wrongly, in m or anything
+// that m can contain: 64-bit varints in a oneof come out as other numbers.
+// TestDynamicDecodersAgree finds it without this.
+func readsRight(m protoreflect.MessageDescriptor, seen map[protoreflect.FullName]bool) bool {
+	if seen[m.FullName()] {
+		return true
+	}
+	seen[m.FullName()] = true
+	for i := range m.Fields().Len() {
+		f := m.Fields().Get(i)
+		switch f.Kind() {
+		case protoreflect.Int64Kind, protoreflect.Uint64Kind, protoreflect.Sint64Kind:
+			if o := f.ContainingOneof(); o != nil && !o.IsSynthetic() {
+				return false
+			}
+		case protoreflect.MessageKind, protoreflect.GroupKind:
+			if !readsRight(f.Message(), seen) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func (t *hyperType) decode(b []byte) (proto.Message, error) {
