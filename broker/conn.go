@@ -134,7 +134,7 @@ func (c *conn) read() {
 			}
 			continue
 		}
-		r, err := c.b.decode(f, c.auth.done())
+		r, err := c.b.decode(&f, c.auth.done())
 		if err != nil {
 			f.release()
 			c.end(err.Error())
@@ -215,6 +215,7 @@ func (c *conn) write() {
 
 // finished gives back what a request and its reply hold.
 func (c *conn) finished(p pending) {
+	p.req.lease.release()
 	if p.reply.body != nil && p.reply.body.release != nil {
 		p.reply.body.release()
 	}

@@ -108,6 +108,7 @@ type request struct {
 	api      *api
 	body     kmsg.Request
 	frame    frame // of a view request, until its handler returns
+	lease    lease // of any other, until it is answered
 	received time.Time
 	bytes    int // of the frame
 	// unsupported asks for an ApiVersions answer that says that the version is
@@ -157,8 +158,9 @@ func (e *errRequest) Error() string {
 	return fmt.Sprintf("%s (API key %d) version %d: %s", name, e.header.key, e.header.version, e.cause)
 }
 
-// decode makes a request of a frame. On success the request owns the frame.
-func (b *Broker) decode(f frame, authenticated bool) (*request, error) {
+// decode makes a request of a frame, which is empty once it no longer holds
+// anything. On an error the caller releases it.
+func (b *Broker) decode(f *frame, authenticated bool) (*request, error) {
 	h, rest, err := readRequestHeader(f.data)
 	if err != nil {
 		return nil, err
@@ -178,7 +180,7 @@ func (b *Broker) decode(f frame, authenticated bool) (*request, error) {
 		}
 		r.unsupported = true
 		r.body.SetVersion(0)
-		r.frame = f
+		f.release()
 		return r, nil
 	}
 	r.body.SetVersion(h.version)
@@ -190,16 +192,20 @@ func (b *Broker) decode(f frame, authenticated bool) (*request, error) {
 	}
 	if r.api.view {
 		err = r.body.(unsafeReader).UnsafeReadFrom(rest)
-		r.frame = f
 	} else {
 		// What a handler keeps of the request must not be the frame's.
 		err = r.body.ReadFrom(append([]byte(nil), rest...))
-		f.release()
 	}
 	if err != nil {
-		r.frame = frame{}
 		return nil, &errRequest{h, "body is not what the version says: " + err.Error()}
 	}
+	if r.api.view {
+		r.frame, *f = *f, frame{}
+		return r, nil
+	}
+	// The request goes on paying for its bytes until it is answered.
+	r.lease, f.lease = f.lease, lease{}
+	f.release()
 	return r, nil
 }
 

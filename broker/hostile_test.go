@@ -1,0 +1,240 @@
+package broker
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/dovetail-dev/dovetail/broker/record"
+)
+
+// batchOf is a batch of n small records.
+func batchOf(t *testing.T, n int) []byte {
+	t.Helper()
+	builder := record.NewBuilder(record.BatchOptions{})
+	for range n {
+		builder.Add(time.Now().UnixMilli(), []byte("k"), []byte("v"))
+	}
+	batch, err := builder.Append(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return batch
+}
+
+// produceRequest sends batch to partition 0 of topic.
+func produceRequest(topic string, acks int16, batch []byte) *kmsg.ProduceRequest {
+	req := kmsg.NewPtrProduceRequest()
+	req.SetVersion(9)
+	req.Acks = acks
+	rt, rp := kmsg.NewProduceRequestTopic(), kmsg.NewProduceRequestTopicPartition()
+	rt.Topic, rp.Records = topic, batch
+	rt.Partitions = append(rt.Partitions, rp)
+	req.Topics = append(req.Topics, rt)
+	return req
+}
+
+func produced(resp kmsg.Response) kmsg.ProduceResponseTopicPartition {
+	return resp.(*kmsg.ProduceResponse).Topics[0].Partitions[0]
+}
+
+func TestDamagedBatchesAreRefusedAndTheConnectionLives(t *testing.T) {
+	b := startBroker(t)
+	createTopic(t, b, "t", 1, nil)
+	c := dialRaw(t, b)
+	good := batchOf(t, 3)
+	change := func(f func(b []byte) []byte) []byte { return f(append([]byte(nil), good...)) }
+	for name, batch := range map[string][]byte{
+		"cut":           good[:len(good)-1],
+		"header only":   good[:30],
+		"empty":         {},
+		"wrong CRC":     change(func(b []byte) []byte { b[len(b)-1] ^= 1; return b }),
+		"old format":    change(func(b []byte) []byte { b[16] = 1; return b }),
+		"huge length":   change(func(b []byte) []byte { b[8] = 0x7f; return b }),
+		"negative":      change(func(b []byte) []byte { b[8] = 0xff; return b }),
+		"many records":  change(func(b []byte) []byte { binary.BigEndian.PutUint32(b[57:], 1<<30); record.Batch(b).Reseal(); return b }),
+		"two batches":   append(append([]byte(nil), good...), good...),
+		"control batch": change(func(b []byte) []byte { b[22] |= 0x20; record.Batch(b).Reseal(); return b }),
+		"unknown codec": change(func(b []byte) []byte { b[22] |= 7; record.Batch(b).Reseal(); return b }),
+	} {
+		out := produced(c.ask(produceRequest("t", -1, batch)))
+		if out.ErrorCode == 0 || out.ErrorCode == kerr.UnknownServerError.Code || out.BaseOffset != -1 || out.ErrorMessage == nil {
+			t.Errorf("%s: %+v", name, out)
+		}
+	}
+	if out := produced(c.ask(produceRequest("t", -1, good))); out.ErrorCode != 0 || out.BaseOffset != 0 {
+		t.Errorf("a good batch: %+v", out)
+	}
+}
+
+func TestProduceWithoutAcksIsNotAnsweredAndFailsByClosing(t *testing.T) {
+	b := startBroker(t)
+	createTopic(t, b, "t", 1, nil)
+	c := dialRaw(t, b)
+	c.write(frameOf(produceRequest("t", 0, batchOf(t, 1)), 1))
+	// The next answer is that of the next request.
+	if out := produced(c.ask(produceRequest("t", 1, batchOf(t, 1)))); out.BaseOffset != 1 {
+		t.Fatalf("%+v", out)
+	}
+	c.write(frameOf(produceRequest("nowhere", 0, batchOf(t, 1)), 2))
+	c.wantClosed()
+}
+
+func TestAnswersComeInTheOrderOfTheRequests(t *testing.T) {
+	b := startBroker(t)
+	createTopic(t, b, "t", 1, nil)
+	c := dialRaw(t, b)
+	const n = 100
+	var all []byte
+	for i := int32(1); i <= n; i++ {
+		switch i % 3 {
+		case 0:
+			all = append(all, frameOf(kmsg.NewPtrApiVersionsRequest(), i)...)
+		case 1:
+			all = append(all, frameOf(produceRequest("t", -1, batchOf(t, 1)), i)...)
+		case 2:
+			all = append(all, frameOf(produceRequest("t", 1, batchOf(t, 1)), i)...)
+		}
+	}
+	go c.write(all)
+	var offset int64
+	for i := int32(1); i <= n; i++ {
+		if i%3 == 0 {
+			c.answerTo(kmsg.NewPtrApiVersionsRequest(), i)
+			continue
+		}
+		if out := produced(c.answerTo(produceRequest("t", -1, nil), i)); out.BaseOffset != offset {
+			t.Fatalf("answer %d: offset %d, want %d", i, out.BaseOffset, offset)
+		}
+		offset++
+	}
+}
+
+// TestHostileClientsCostLittleAndHinderNobody keeps many clients with half
+// frames, large announcements and unread answers connected, while an honest one
+// works.
+func TestHostileClientsCostLittleAndHinderNobody(t *testing.T) {
+	b := startBroker(t, func(o *Options) { o.Limits.MemoryBytes = 32 << 20 })
+	honest := newClient(t, b, kgo.DefaultProduceTopic("t"), kgo.ProducerBatchMaxBytes(100_000))
+	if err := honest.ProduceSync(t.Context(), &kgo.Record{Value: make([]byte, 90_000)}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	before := heapBytes()
+	for i := range 200 {
+		c := dialRaw(t, b)
+		switch i % 4 {
+		case 0: // 90 MB announced, nothing sent
+			c.write([]byte{5, 0x5d, 0x4a, 0x80})
+		case 1: // the same, and a part of it
+			c.write(append([]byte{5, 0x5d, 0x4a, 0x80}, make([]byte, 5000)...))
+		case 2: // half a length
+			c.write([]byte{0, 0})
+		case 3: // reads everything again and again and takes no answer
+			req := kmsg.NewPtrFetchRequest()
+			req.SetVersion(11)
+			req.SessionEpoch = -1
+			req.MaxBytes = 1 << 30
+			rt, rp := kmsg.NewFetchRequestTopic(), kmsg.NewFetchRequestTopicPartition()
+			rp.PartitionMaxBytes = 1 << 30
+			rt.Topic = "t"
+			rt.Partitions = append(rt.Partitions, rp)
+			req.Topics = append(req.Topics, rt)
+			for range 50 {
+				c.write(frameOf(req, 1))
+			}
+		}
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 20 {
+				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+				if err := honest.ProduceSync(ctx, &kgo.Record{Value: make([]byte, 1000)}).FirstErr(); err != nil {
+					t.Errorf("an honest client: %v", err)
+				}
+				cancel()
+			}
+		})
+	}
+	wg.Wait()
+	if grown := heapBytes() - before; grown > 150<<20 {
+		t.Errorf("memory grew by %d MiB", grown>>20)
+	}
+	if used := b.memory.inUse(); used > 32<<20+100<<20 {
+		t.Errorf("%d bytes of the budget in use", used)
+	}
+}
+
+func heapBytes() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapInuse)
+}
+
+func TestConnectionsBeyondTheLimitAreRefused(t *testing.T) {
+	b := startBroker(t, func(o *Options) { o.Limits.Connections = 2 })
+	first, second := dialRaw(t, b), dialRaw(t, b)
+	first.ask(kmsg.NewPtrApiVersionsRequest())
+	second.ask(kmsg.NewPtrApiVersionsRequest())
+	dialRaw(t, b).wantClosed()
+	_ = second.conn.Close()
+	for range 200 {
+		c := dialRaw(t, b)
+		c.write(frameOf(kmsg.NewPtrApiVersionsRequest(), 1))
+		if _, err := c.in.Peek(1); err == nil {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Error("a freed place is not given to anybody")
+}
+
+func TestTheBudgetIsNeverLeftNegativeAndAlwaysMovesOn(t *testing.T) {
+	b := newBudget(1000)
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			for range 200 {
+				l := lease{from: b}
+				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+				for range 3 {
+					if err := l.grow(ctx, 300); err != nil && !errors.Is(err, context.Canceled) {
+						t.Error(err)
+					}
+				}
+				l.release()
+				cancel()
+			}
+		})
+	}
+	wg.Wait()
+	if b.used != 0 || b.overdrawn || len(b.waiting) != 0 {
+		t.Errorf("%d used, overdrawn %t, %d waiting", b.used, b.overdrawn, len(b.waiting))
+	}
+}
+
+func TestWhoGivesUpWaitingForMemoryLeavesTheLine(t *testing.T) {
+	b := newBudget(10)
+	holder, waiter := lease{from: b}, lease{from: b}
+	if err := holder.grow(t.Context(), 10); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := waiter.grow(ctx, 5); !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v", err)
+	}
+	holder.release()
+	if b.used != 0 || len(b.waiting) != 0 {
+		t.Errorf("%d used, %d waiting", b.used, len(b.waiting))
+	}
+}
