@@ -333,9 +333,11 @@ func (e *encoder) rare(dst []byte, op *encOp, p unsafe.Pointer) []byte {
 			return appendLong(dst, v)
 		}
 	case eRat, eRatPointer:
-		r := (*big.Rat)(p)
+		var r *big.Rat
 		if op.code == eRatPointer {
 			r = *(**big.Rat)(p)
+		} else {
+			r = (*big.Rat)(p)
 		}
 		if r == nil {
 			e.fail(op, "a nil *big.Rat")
