@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"sync"
 	"unsafe"
 
 	"github.com/dovetail-dev/dovetail/compat/avro"
@@ -28,23 +27,38 @@ func MustParse(text string) *Schema {
 
 // Marshal returns the payload of v, a value or a pointer to one.
 func Marshal(s *Schema, v any) ([]byte, error) {
-	scratch := buffers.Get().(*[]byte)
-	dst, err := standard.append((*scratch)[:0], s.Root(), v)
-	var out []byte
-	if err == nil {
-		out = append(make([]byte, 0, len(dst)), dst...)
-	}
-	if cap(dst) <= mostKept {
-		*scratch = dst
-		buffers.Put(scratch)
-	}
-	return out, err
+	return standard.marshal(s.Root(), v)
 }
 
-var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b }}
+// marshal makes room for the size of earlier values of the same program, so
+// that one allocation does.
+func (g *engine) marshal(n *avro.Node, v any) ([]byte, error) {
+	t := reflect.TypeOf(v)
+	base := (*eface)(unsafe.Pointer(&v)).data
+	if t == nil || t.Kind() != reflect.Pointer || t == ratPointerType || base == nil {
+		out, err := g.append(make([]byte, 0, 64), n, v)
+		if err != nil {
+			return nil, err
+		}
+		return out, nil
+	}
+	prog, err := g.encProg(n, t.Elem())
+	if err != nil {
+		return nil, err
+	}
+	hint := int(prog.hint.Load())
+	out, err := g.runEncode(make([]byte, 0, max(hint, 32)), prog, base)
+	if err != nil {
+		return nil, err
+	}
+	if grown := len(out); grown > hint || grown < hint/2 {
+		prog.hint.Store(int32(min(grown+grown/16, mostHint)))
+	}
+	return out, nil
+}
 
-// mostKept keeps the buffer of a huge value from being kept.
-const mostKept = 1 << 20
+// mostHint bounds what one huge value makes the next ones reserve.
+const mostHint = 1 << 20
 
 // Append appends the payload of v, a value or a pointer to one, to dst. It
 // does not allocate when dst is large enough and v a pointer. After an error

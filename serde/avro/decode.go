@@ -12,6 +12,9 @@ type decCode uint8
 
 const (
 	dSkip        decCode = iota // a value that nobody takes; walk
+	dSkipFixed                  // n bytes that nobody takes
+	dSkipLong                   //
+	dSkipBytes                  // bytes, and strings that are not looked into
 	dBoolean                    //
 	dLong64                     // long into int64
 	dInt32                      // int into int32
@@ -412,6 +415,22 @@ func (c *decCompiler) skip(ops []decOp, p *plan, path string) []decOp {
 	}
 	if len(ws) == 0 {
 		return ops
+	}
+	if len(ws) == 1 {
+		op := decOp{n: ws[0].n, walk: ws, plan: p, mean: p.r, path: path}
+		switch ws[0].code {
+		case wSkip:
+			op.code = dSkipFixed
+			return append(ops, op)
+		case wLong:
+			op.code = dSkipLong
+			return append(ops, op)
+		case wBytes, wString:
+			if ws[0].code == wBytes || !c.eng.text {
+				op.code = dSkipBytes
+				return append(ops, op)
+			}
+		}
 	}
 	return append(ops, decOp{code: dSkip, walk: ws, plan: p, mean: p.r, path: path})
 }

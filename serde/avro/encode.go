@@ -3,6 +3,7 @@ package avro
 import (
 	"fmt"
 	"reflect"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/dovetail-dev/dovetail/compat/avro"
@@ -70,6 +71,7 @@ type encOp struct {
 type encProg struct {
 	ops       []encOp
 	recursive bool
+	hint      atomic.Int32 // size of recent values, for Marshal
 }
 
 type encCompiler struct {

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/dovetail-dev/dovetail/compat/avro"
 )
@@ -67,10 +68,11 @@ type typeKey struct {
 	typ  reflect.Type
 }
 
-// rootKey is a schema (or two) and a Go type.
+// rootKey is a schema (or two) and a Go type, by the word that an interface
+// has for it: three pointers, so that the hash is cheap.
 type rootKey struct {
 	w, r *avro.Node
-	typ  reflect.Type
+	typ  unsafe.Pointer
 }
 
 type planned struct {
@@ -124,7 +126,7 @@ func (g *engine) plan(w, r *avro.Node) planned {
 
 // encProg returns the program that writes values of typ.
 func (g *engine) encProg(n *avro.Node, typ reflect.Type) (*encProg, error) {
-	key := rootKey{w: n, typ: typ}
+	key := rootKey{w: n, typ: typeWord(typ)}
 	if known, ok := g.roots.get(key); ok {
 		return known.prog, known.err
 	}
@@ -150,7 +152,7 @@ func (g *engine) encFor(p *plan, typ reflect.Type) encoded {
 
 // decProg returns the program that reads data of w into values of typ as r.
 func (g *engine) decProg(w, r *avro.Node, typ reflect.Type) (*decProg, error) {
-	key := rootKey{w, r, typ}
+	key := rootKey{w, r, typeWord(typ)}
 	if known, ok := g.targets.get(key); ok {
 		return known.prog, known.err
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // Unsafe code is in three files: this one and the two that run programs
-// (run_encode.go, run_decode.go). Why it is sound:
+// (run_encode.go, run_decode.go); elsewhere pointers are only passed on. Why it is sound:
 //
 //   - A program is compiled for one reflect.Type and only ever run on a pointer
 //     to a value of that type: the typed handles have it as *T, the functions
@@ -38,6 +38,9 @@ type slice struct {
 	len  int
 	cap  int
 }
+
+// typeWord returns the pointer that stands for t in an interface value.
+func typeWord(t reflect.Type) unsafe.Pointer { return (*eface)(unsafe.Pointer(&t)).data }
 
 // valuePointer returns a pointer to the value in *v, whose type is t. It must
 // not be written through.

@@ -147,6 +147,30 @@ func (d *decoder) run(ops []decOp, base unsafe.Pointer, pos int) int {
 			if k, next = d.resolved2(pos, k, op.plan, next); next >= 0 {
 				*(*string)(p) = op.plan.r.Symbols[k]
 			}
+		case dSkipFixed:
+			if next = pos + op.n; op.n > len(buf)-pos {
+				next = d.check(op.plan, pos, false)
+			}
+		case dSkipLong:
+			if uint(pos) < uint(len(buf)) && buf[pos] < 0x80 {
+				pos++
+				continue
+			}
+			if _, next = readLongSlow(buf, pos); next < 0 {
+				next = d.check(op.plan, pos, false)
+			}
+		case dSkipBytes:
+			var n int64
+			if uint(pos) < uint(len(buf)) && buf[pos] < 0x80 {
+				n, next = unzig(buf[pos]), pos+1
+			} else {
+				n, next = readLongSlow(buf, pos)
+			}
+			if next < 0 || uint64(n) > uint64(len(buf)-next) {
+				next = d.check(op.plan, pos, false)
+				break
+			}
+			next += int(n)
 		case dSkip:
 			w := walker{buf: buf, depth: d.depth, zeros: d.zeros, text: d.text}
 			if next = w.run(op.walk, pos); next < 0 {
@@ -331,7 +355,13 @@ func (d *decoder) array(op *decOp, s *slice, pos int) int {
 			if s.len == s.cap || done == 0 {
 				s.room(op.typ, op.size, count-done)
 			}
-			if pos = d.prog(op.sub, unsafe.Add(s.data, uintptr(s.len)*op.size), pos); pos < 0 {
+			item := unsafe.Add(s.data, uintptr(s.len)*op.size)
+			if !op.sub.recursive {
+				pos = d.run(op.sub.ops, item, pos)
+			} else {
+				pos = d.prog(op.sub, item, pos)
+			}
+			if pos < 0 {
 				d.trail.index(s.len)
 				return pos
 			}

@@ -236,7 +236,13 @@ func (e *encoder) items(dst []byte, op *encOp, data unsafe.Pointer, n int) []byt
 	}
 	dst = appendLong(dst, int64(n))
 	for i := range n {
-		if dst = e.prog(dst, op.sub, unsafe.Add(data, uintptr(i)*op.size)); e.err != nil {
+		item := unsafe.Add(data, uintptr(i)*op.size)
+		if !op.sub.recursive {
+			dst = e.run(dst, op.sub.ops, item)
+		} else {
+			dst = e.prog(dst, op.sub, item)
+		}
+		if e.err != nil {
 			e.trail.index(i)
 			e.trail.part(op.path)
 			return dst
