@@ -26,6 +26,10 @@ type encoder struct {
 
 func (e *encoder) fail(op *encOp, found string) { e.failAs(op.path, describe(op.plan.w), found) }
 
+func (e *encoder) failWhole(op *encOp, p unsafe.Pointer) {
+	e.fail(op, fmt.Sprint(valueAt(op.typ, p)))
+}
+
 func (e *encoder) failAs(path, expected, found string) {
 	if e.err == nil {
 		e.err = &ValueError{Expected: expected, Found: found}
@@ -76,7 +80,7 @@ func (e *encoder) run(dst []byte, ops []encOp, base unsafe.Pointer) []byte {
 		case eWhole:
 			v, ok := readWhole(op.typ.Kind(), p)
 			if !ok || op.n != 0 && v != int64(int32(v)) {
-				e.fail(op, fmt.Sprint(valueAt(op.typ, p)))
+				e.failWhole(op, p)
 				return dst
 			}
 			dst = appendLong(dst, v)
@@ -156,18 +160,14 @@ func (e *encoder) run(dst []byte, ops []encOp, base unsafe.Pointer) []byte {
 			s := *(*[]int64)(p)
 			if len(s) > 0 {
 				dst = appendLong(dst, int64(len(s)))
-				for _, v := range s {
-					dst = appendLong(dst, v)
-				}
+				dst = appendLongs(dst, s)
 			}
 			dst = append(dst, 0)
 		case eArrayDouble:
 			s := *(*[]float64)(p)
 			if len(s) > 0 {
 				dst = appendLong(dst, int64(len(s)))
-				for _, v := range s {
-					dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(v))
-				}
+				dst = appendDoubles(dst, s)
 			}
 			dst = append(dst, 0)
 		case eArrayString:

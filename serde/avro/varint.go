@@ -3,6 +3,8 @@ package avro
 import (
 	"encoding/binary"
 	"math"
+	"math/bits"
+	"slices"
 )
 
 // Reading a number returns the position behind it, or one of these.
@@ -22,10 +24,24 @@ func readLong(buf []byte, pos int) (int64, int) {
 }
 
 func readLongSlow(buf []byte, pos int) (int64, int) {
-	if pos+1 < len(buf) && buf[pos+1] < 0x80 {
-		u := uint64(buf[pos]&0x7f) | uint64(buf[pos+1])<<7
-		return int64(u>>1) ^ -int64(u&1), pos + 2
+	if uint(pos) < uint(len(buf)) && len(buf)-pos >= 8 {
+		w := binary.LittleEndian.Uint64(buf[pos:])
+		if stop := ^w & highBits; stop != 0 {
+			// Keep what is up to the first byte without its high bit, and
+			// close the gaps of one bit between the groups of seven.
+			w &= (stop ^ (stop - 1)) & 0x7f7f7f7f7f7f7f7f
+			w = w&0x007f007f007f007f | w&0x7f007f007f007f00>>1
+			w = w&0x00003fff00003fff | w&0x3fff00003fff0000>>2
+			u := w&0x000000000fffffff | w&0x0fffffff00000000>>4
+			return int64(u>>1) ^ -int64(u&1), pos + bits.TrailingZeros64(stop)>>3 + 1
+		}
 	}
+	return readLongBytes(buf, pos)
+}
+
+// readLongBytes goes byte by byte, for the end of the data and for numbers of
+// nine and ten bytes.
+func readLongBytes(buf []byte, pos int) (int64, int) {
 	var u uint64
 	for shift := uint(0); shift < 70; shift += 7 {
 		if pos >= len(buf) {
@@ -77,31 +93,63 @@ func appendLong(dst []byte, v int64) []byte {
 
 func appendLongSlow(dst []byte, v int64) []byte {
 	u := uint64(v)<<1 ^ uint64(v>>63)
-	if u < 1<<14 {
-		return append(dst, byte(u)|0x80, byte(u>>7))
-	}
-	if u < 1<<21 {
-		return append(dst, byte(u)|0x80, byte(u>>7)|0x80, byte(u>>14))
-	}
-	return appendUvarint(dst, u)
-}
-
-// appendUvarint writes a number of four bytes or more without a test of the
-// capacity for each.
-func appendUvarint(dst []byte, u uint64) []byte {
-	if cap(dst)-len(dst) < binary.MaxVarintLen64 {
+	n := len(dst)
+	if cap(dst)-n < binary.MaxVarintLen64 {
 		return binary.AppendUvarint(dst, u)
 	}
-	n := len(dst)
-	room := dst[n : n+binary.MaxVarintLen64]
-	i := 0
+	return dst[:n+putUvarint((*[binary.MaxVarintLen64]byte)(dst[n:n+binary.MaxVarintLen64]), u)]
+}
+
+// putUvarint writes a number of two bytes or more and returns how many.
+func putUvarint(room *[binary.MaxVarintLen64]byte, u uint64) int {
+	room[0] = byte(u) | 0x80
+	u >>= 7
+	i := 1
 	for u >= 0x80 {
 		room[i] = byte(u) | 0x80
 		u >>= 7
 		i++
 	}
 	room[i] = byte(u)
-	return dst[:n+i+1]
+	return i + 1
+}
+
+// appendLongs appends the longs of a block.
+func appendLongs(dst []byte, s []int64) []byte {
+	for len(s) > 0 {
+		const most = 64
+		part := s[:min(most, len(s))]
+		s = s[len(part):]
+		dst = slices.Grow(dst, len(part)*binary.MaxVarintLen64)
+		room := dst[:cap(dst)]
+		n := len(dst)
+		for _, v := range part {
+			u := uint64(v)<<1 ^ uint64(v>>63)
+			if u < 0x80 {
+				room[n] = byte(u)
+				n++
+				continue
+			}
+			n += putUvarint((*[binary.MaxVarintLen64]byte)(room[n:n+binary.MaxVarintLen64]), u)
+		}
+		dst = room[:n]
+	}
+	return dst
+}
+
+// appendDoubles appends the doubles of a block.
+func appendDoubles(dst []byte, s []float64) []byte {
+	n := len(dst)
+	dst = slices.Grow(dst, 8*len(s))[:n+8*len(s)]
+	room := dst[n:]
+	for _, v := range s {
+		if len(room) < 8 {
+			break
+		}
+		binary.LittleEndian.PutUint64(room, math.Float64bits(v))
+		room = room[8:]
+	}
+	return dst
 }
 
 // unzig is the value of a varint of one byte.
