@@ -111,7 +111,12 @@ func (g *engine) append(dst []byte, n *avro.Node, v any) ([]byte, error) {
 
 func (g *engine) runEncode(dst []byte, prog *encProg, base unsafe.Pointer) ([]byte, error) {
 	e := encoder{eng: g}
-	out := e.prog(dst, prog, base)
+	var out []byte
+	if prog.recursive {
+		out = e.prog(dst, prog, base)
+	} else {
+		out = e.loop(dst, prog.ops, base, 1, 0)
+	}
 	if e.err != nil {
 		return dst, e.fault()
 	}

@@ -13,6 +13,7 @@ type decCode uint8
 const (
 	dSkip        decCode = iota // a value that nobody takes; walk
 	dSkipFixed                  // n bytes that nobody takes
+	dSkipInt                    //
 	dSkipLong                   //
 	dSkipBytes                  // bytes, and strings that are not looked into
 	dBoolean                    //
@@ -421,6 +422,9 @@ func (c *decCompiler) skip(ops []decOp, p *plan, path string) []decOp {
 		switch ws[0].code {
 		case wSkip:
 			op.code = dSkipFixed
+			return append(ops, op)
+		case wInt:
+			op.code = dSkipInt
 			return append(ops, op)
 		case wLong:
 			op.code = dSkipLong

@@ -19,6 +19,7 @@ type decoder struct {
 	eng   *engine
 	alias bool // strings and bytes may point into buf
 	text  bool // check UTF-8
+	item  int  // see loop
 }
 
 // prog runs a program that may be recursive.
@@ -34,9 +35,18 @@ func (d *decoder) prog(p *decProg, base unsafe.Pointer, pos int) int {
 	return pos
 }
 
+// run runs the steps of one value.
 func (d *decoder) run(ops []decOp, base unsafe.Pointer, pos int) int {
+	return d.loop(ops, base, pos, 1, 0)
+}
+
+// loop runs the steps of count values that lie size apart. After a fault
+// d.item is the value it was in.
+func (d *decoder) loop(ops []decOp, base unsafe.Pointer, pos, count int, size uintptr) int {
 	buf := d.buf
 	mark := 0
+	done := 0
+again:
 	for i := range ops {
 		op := &ops[i]
 		p := unsafe.Add(base, op.off)
@@ -159,6 +169,14 @@ func (d *decoder) run(ops []decOp, base unsafe.Pointer, pos int) int {
 			if _, next = readLongSlow(buf, pos); next < 0 {
 				next = d.check(op.plan, pos, false)
 			}
+		case dSkipInt:
+			if uint(pos) < uint(len(buf)) && buf[pos] < 0x80 {
+				pos++
+				continue
+			}
+			if _, next = readIntSlow(buf, pos); next < 0 {
+				next = d.check(op.plan, pos, false)
+			}
 		case dSkipBytes:
 			var n int64
 			if uint(pos) < uint(len(buf)) && buf[pos] < 0x80 {
@@ -261,9 +279,14 @@ func (d *decoder) run(ops []decOp, base unsafe.Pointer, pos int) int {
 		}
 		if next < 0 {
 			d.trail.part(op.path)
+			d.item = done
 			return -1
 		}
 		pos = next
+	}
+	if done++; done < count {
+		base = unsafe.Add(base, size)
+		goto again
 	}
 	return pos
 }
@@ -351,26 +374,72 @@ func (d *decoder) array(op *decOp, s *slice, pos int) int {
 			}
 			return pos
 		}
-		for done := 0; done < count; done++ {
-			if s.len == s.cap || done == 0 {
-				s.room(op.typ, op.size, count-done)
+		if s.len == 0 {
+			s.room(op.typ, op.size, count+d.ahead(end, op.plan.item.minBytes))
+		}
+		for left := count; left > 0; {
+			if s.len == s.cap {
+				s.room(op.typ, op.size, left)
 			}
+			n := min(left, s.cap-s.len)
 			item := unsafe.Add(s.data, uintptr(s.len)*op.size)
-			if !op.sub.recursive {
-				pos = d.run(op.sub.ops, item, pos)
-			} else {
+			if op.sub.recursive {
+				n = 1
+				d.item = 0
 				pos = d.prog(op.sub, item, pos)
+			} else {
+				pos = d.loop(op.sub.ops, item, pos, n, op.size)
 			}
 			if pos < 0 {
-				d.trail.index(s.len)
+				d.trail.index(s.len + d.item)
 				return pos
 			}
-			s.len++
+			s.len += n
+			left -= n
 		}
 		if pos = d.blockEnd(pos, end); pos < 0 {
 			return pos
 		}
 	}
+}
+
+// aheadFirst is ahead for the first block of an array.
+func (d *decoder) aheadFirst(seen, end, minBytes int) int {
+	if seen > 0 {
+		return 0
+	}
+	return d.ahead(end, minBytes)
+}
+
+// ahead returns how many items the blocks behind the one that ends at end
+// announce, as far as their heads can be found by written sizes. It is only a
+// hint for how much room to make.
+func (d *decoder) ahead(end, minBytes int) int {
+	total := 0
+	for range 64 {
+		if end == 0 || minBytes == 0 {
+			break
+		}
+		n, pos := readLong(d.buf, end)
+		if pos < 0 || n == 0 || n == math.MinInt64 {
+			break
+		}
+		sized := n < 0
+		n = max(n, -n)
+		end = 0
+		if sized {
+			size, behind := readLong(d.buf, pos)
+			if behind < 0 || size < 0 || size > int64(len(d.buf)-behind) {
+				break
+			}
+			pos, end = behind, behind+int(size)
+		}
+		if n > int64((len(d.buf)-pos)/minBytes) {
+			break
+		}
+		total += int(n)
+	}
+	return total
 }
 
 // goArray reads exactly n items.
@@ -421,7 +490,7 @@ func (d *decoder) longs(op *decOp, s *[]int64, pos int) int {
 			return pos
 		}
 		if cap(out)-len(out) < count {
-			out = slices.Grow(out, count)
+			out = slices.Grow(out, count+d.aheadFirst(len(out), end, 1))
 		}
 		first := len(out)
 		out = out[:first+count]
@@ -461,7 +530,7 @@ func (d *decoder) doubles(op *decOp, s *[]float64, pos int) int {
 			return pos
 		}
 		if cap(out)-len(out) < count {
-			out = slices.Grow(out, count)
+			out = slices.Grow(out, count+d.aheadFirst(len(out), end, 8))
 		}
 		raw := d.buf[pos : pos+8*count]
 		first := len(out)
@@ -492,7 +561,7 @@ func (d *decoder) strings(op *decOp, s *[]string, pos int) int {
 			return pos
 		}
 		if free := cap(out) - len(out); free < count && free < mostAtOnce/16 {
-			out = slices.Grow(out, min(count, mostAtOnce/16))
+			out = slices.Grow(out, min(count+d.aheadFirst(len(out), end, 1), mostAtOnce/16))
 		}
 		for range count {
 			begin, stop := d.length(pos, "string")

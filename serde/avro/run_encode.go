@@ -22,6 +22,7 @@ type encoder struct {
 	trail trail
 	depth int
 	zeros int
+	item  int // see loop
 }
 
 func (e *encoder) fail(op *encOp, found string) { e.failAs(op.path, describe(op.plan.w), found) }
@@ -60,7 +61,16 @@ func (e *encoder) prog(dst []byte, p *encProg, base unsafe.Pointer) []byte {
 	return dst
 }
 
+// run runs the steps of one value.
 func (e *encoder) run(dst []byte, ops []encOp, base unsafe.Pointer) []byte {
+	return e.loop(dst, ops, base, 1, 0)
+}
+
+// loop runs the steps of count values that lie size apart. After a fault
+// e.item is the value it was in.
+func (e *encoder) loop(dst []byte, ops []encOp, base unsafe.Pointer, count int, size uintptr) []byte {
+	done := 0
+again:
 	for i := range ops {
 		op := &ops[i]
 		p := unsafe.Add(base, op.off)
@@ -81,6 +91,7 @@ func (e *encoder) run(dst []byte, ops []encOp, base unsafe.Pointer) []byte {
 			v, ok := readWhole(op.typ.Kind(), p)
 			if !ok || op.n != 0 && v != int64(int32(v)) {
 				e.failWhole(op, p)
+				e.item = done
 				return dst
 			}
 			dst = appendLong(dst, v)
@@ -104,6 +115,7 @@ func (e *encoder) run(dst []byte, ops []encOp, base unsafe.Pointer) []byte {
 			b := *(*[]byte)(p)
 			if len(b) != op.n {
 				e.fail(op, strconv.Itoa(len(b))+" bytes")
+				e.item = done
 				return dst
 			}
 			dst = append(dst, b...)
@@ -111,6 +123,7 @@ func (e *encoder) run(dst []byte, ops []encOp, base unsafe.Pointer) []byte {
 			k := op.symbol(*(*string)(p))
 			if k < 0 {
 				e.fail(op, strconv.Quote(clip(*(*string)(p))))
+				e.item = done
 				return dst
 			}
 			dst = appendLong(dst, int64(k))
@@ -118,10 +131,12 @@ func (e *encoder) run(dst []byte, ops []encOp, base unsafe.Pointer) []byte {
 			q := *(*unsafe.Pointer)(p)
 			if q == nil {
 				e.fail(op, "a nil "+op.typ.String())
+				e.item = done
 				return dst
 			}
 			if dst = e.prog(dst, op.sub, q); e.err != nil {
 				e.trail.part(op.path)
+				e.item = done
 				return dst
 			}
 		case eVia:
@@ -130,11 +145,13 @@ func (e *encoder) run(dst []byte, ops []encOp, base unsafe.Pointer) []byte {
 				q = op.zero
 			}
 			if dst = e.prog(dst, op.sub, q); e.err != nil {
+				e.item = done
 				return dst
 			}
 		case eRecord:
 			if dst = e.prog(dst, op.sub, p); e.err != nil {
 				e.trail.part(op.path)
+				e.item = done
 				return dst
 			}
 		case eNil:
@@ -143,6 +160,7 @@ func (e *encoder) run(dst []byte, ops []encOp, base unsafe.Pointer) []byte {
 			if q == nil {
 				if op.n < 0 {
 					e.fail(op, "nil, and the union has no null")
+					e.item = done
 					return dst
 				}
 				dst = appendLong(dst, int64(op.n))
@@ -154,6 +172,7 @@ func (e *encoder) run(dst []byte, ops []encOp, base unsafe.Pointer) []byte {
 			}
 			if dst = e.prog(dst, op.sub, q); e.err != nil {
 				e.trail.part(op.path)
+				e.item = done
 				return dst
 			}
 		case eArrayLong:
@@ -183,10 +202,12 @@ func (e *encoder) run(dst []byte, ops []encOp, base unsafe.Pointer) []byte {
 		case eArray:
 			s := (*slice)(p)
 			if dst = e.items(dst, op, s.data, s.len); e.err != nil {
+				e.item = done
 				return dst
 			}
 		case eGoArray:
 			if dst = e.items(dst, op, p, op.n); e.err != nil {
+				e.item = done
 				return dst
 			}
 		case eMapString:
@@ -201,13 +222,19 @@ func (e *encoder) run(dst []byte, ops []encOp, base unsafe.Pointer) []byte {
 			dst = append(dst, 0)
 		case eMap:
 			if dst = e.entries(dst, op, p); e.err != nil {
+				e.item = done
 				return dst
 			}
 		default:
 			if dst = e.rare(dst, op, p); e.err != nil {
+				e.item = done
 				return dst
 			}
 		}
+	}
+	if done++; done < count {
+		base = unsafe.Add(base, size)
+		goto again
 	}
 	return dst
 }
@@ -235,14 +262,16 @@ func (e *encoder) items(dst []byte, op *encOp, data unsafe.Pointer, n int) []byt
 		return dst
 	}
 	dst = appendLong(dst, int64(n))
-	for i := range n {
-		item := unsafe.Add(data, uintptr(i)*op.size)
-		if !op.sub.recursive {
-			dst = e.run(dst, op.sub.ops, item)
-		} else {
-			dst = e.prog(dst, op.sub, item)
+	if !op.sub.recursive {
+		if dst = e.loop(dst, op.sub.ops, data, n, op.size); e.err != nil {
+			e.trail.index(e.item)
+			e.trail.part(op.path)
+			return dst
 		}
-		if e.err != nil {
+		return append(dst, 0)
+	}
+	for i := range n {
+		if dst = e.prog(dst, op.sub, unsafe.Add(data, uintptr(i)*op.size)); e.err != nil {
 			e.trail.index(i)
 			e.trail.part(op.path)
 			return dst
