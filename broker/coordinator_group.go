@@ -133,7 +133,7 @@ func (g *groupCoordinators) topicsNow() *group.Topics {
 	}
 	var all []group.Topic
 	for _, t := range state.names {
-		all = append(all, group.Topic{Name: t.Name, ID: group.TopicID(t.ID), Partitions: int32(len(t.parts)), Internal: t.Internal})
+		all = append(all, group.Topic{Name: t.Name, ID: group.TopicID(t.ID), Partitions: int32(len(t.parts))})
 	}
 	g.pictureOf, g.picture = state, group.NewTopics(all)
 	return g.picture

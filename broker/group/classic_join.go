@@ -30,11 +30,16 @@ func (c *Coordinator) JoinGroup(now time.Time, to Waiter, from Client, req *kmsg
 			c.refuseJoin(to, req, req.MemberID, kerr.UnknownMemberID.Code)
 			return c.take()
 		}
+		generation := int32(0)
 		if g != nil && g.consumer != nil {
+			generation = g.consumer.epoch // generations go on where epochs end
 			c.dropConsumer(g)
 		}
 		g = c.ensure(req.Group)
 		g.classic = newClassicGroup(now)
+		if g.classic.generation = generation; generation > 0 {
+			c.append(g.classic.record(g.id))
+		}
 	}
 	c.joinClassic(now, to, from, g, req)
 	return c.take()

@@ -270,11 +270,12 @@ func (c *Coordinator) hash(g *consumerGroup) int64 {
 	return int64(h.Sum64())
 }
 
-// resolve returns the topics whose whole name matches.
+// resolve returns the topics whose whole name matches, internal ones among
+// them, as in Kafka.
 func (c *Coordinator) resolve(re *regexp.Regexp) []string {
 	out := []string{}
 	for _, name := range c.topics.names {
-		if !c.topics.byName[name].Internal && re.MatchString(name) {
+		if re.MatchString(name) {
 			out = append(out, name)
 		}
 	}

@@ -170,10 +170,14 @@ func (c *Coordinator) consumerGroupFor(now time.Time, id string, joining bool) (
 			c.timers.cancel(timerKey{timerSession, id, handedOut})
 		}
 		c.timers.cancel(timerKey{purpose: timerJoin, group: id})
-		c.write(groupRecord{group: id})
+		if generation := g.classic.generation; generation > 0 { // epochs go on where generations end
+			c.write(groupRecord{group: id})
+			c.write(consumerGroupRecord{group: id, set: &consumerEpoch{epoch: generation}})
+			return c.groups[id], nil
+		}
 	}
 	g = c.ensure(id)
-	g.consumer = newConsumerGroup()
+	g.classic, g.consumer = nil, newConsumerGroup()
 	return g, nil
 }
 

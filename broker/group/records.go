@@ -258,8 +258,13 @@ func decodeRecord(rec Record) (stored, error) {
 			if err := val.ReadFrom(rec.Value); err != nil {
 				return nil, fmt.Errorf("offset of group %q: %w", r.group, err)
 			}
-			r.set = &committed{offset: val.Offset, leaderEpoch: val.LeaderEpoch, metadata: val.Metadata,
-				commitMillis: val.CommitTimestamp, expireMillis: val.ExpireTimestamp}
+			r.set = &committed{offset: val.Offset, leaderEpoch: -1, metadata: val.Metadata, commitMillis: val.CommitTimestamp, expireMillis: -1}
+			if val.Version >= 3 {
+				r.set.leaderEpoch = val.LeaderEpoch
+			}
+			if val.Version == 1 {
+				r.set.expireMillis = val.ExpireTimestamp
+			}
 		}
 		out = r
 	case keyGroup:

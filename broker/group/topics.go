@@ -10,7 +10,6 @@ type Topic struct {
 	Name       string
 	ID         TopicID
 	Partitions int32
-	Internal   bool // matched by no expression
 }
 
 // Topics is an immutable picture of the topics that exist. The owner of a
