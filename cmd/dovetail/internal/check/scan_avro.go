@@ -18,7 +18,7 @@ func (ws *Workspace) scanAvro(f *file) {
 	s.walk(v, "")
 	for name := range s.defined {
 		if other, twice := ws.avroNames[name]; twice && other != f.path {
-			ws.problems[f.path] = fmt.Errorf("Avro name %s is defined in %s too: rename one of them", name, other)
+			ws.problems[f.path] = fmt.Errorf("the Avro name %s is defined in %s too: rename one of them", name, other)
 			continue
 		}
 		ws.avroNames[name] = f.path
