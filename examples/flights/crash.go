@@ -38,15 +38,18 @@ func (s *story) whyRefused(ctx context.Context, value []byte) (string, error) {
 		return "", err
 	}
 	defer probe.Close()
+	topics, err := s.admin.ListTopics(ctx, flightsTopic)
+	if err != nil {
+		return "", err
+	}
 	req := kmsg.NewPtrProduceRequest()
 	req.Acks, req.TimeoutMillis = -1, 10_000
 	topic := kmsg.NewProduceRequestTopic()
-	topic.Topic = flightsTopic
+	topic.Topic, topic.TopicID = flightsTopic, topics[flightsTopic].ID // by name or by ID, as the version has it
 	part := kmsg.NewProduceRequestTopicPartition()
 	part.Records = recordBatch(value)
 	topic.Partitions = append(topic.Partitions, part)
 	req.Topics = append(req.Topics, topic)
-	req.Version = 9
 	resp, err := probe.Broker(1).Request(ctx, req)
 	if err != nil {
 		return "", err
@@ -57,6 +60,9 @@ func (s *story) whyRefused(ctx context.Context, value []byte) (string, error) {
 				if e.ErrorMessage != nil {
 					return fmt.Sprintf("record %d: %s", e.RelativeOffset, *e.ErrorMessage), nil
 				}
+			}
+			if p.ErrorMessage != nil {
+				return "", fmt.Errorf("the broker names no record, only: %s", *p.ErrorMessage)
 			}
 		}
 	}
