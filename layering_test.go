@@ -50,6 +50,7 @@ var mayImport = map[string][]string{
 	"clients/srclient":             {"compat/schema", "serde"},
 	"clients/producer":             {"serde/...", "compat/schema"},
 	"clients/consumer":             {"serde/...", "compat/schema"},
+	"clients/consumer/dedup/...":   {"clients/consumer", "clients/consumer/dedup"},
 	"clients/console":              {"clients/...", "compat/...", "serde/..."},
 	"cmd/...":                      {"..."},
 	"examples/...":                 {"..."},
