@@ -96,14 +96,17 @@ func (l *Log) append(ctx context.Context, p []byte, expectEnd int64, o AppendOpt
 
 // appendLocked decides and writes. It requires amu.
 func (l *Log) appendLocked(b record.Batch, marker *record.Marker, expectEnd int64, config *Config, now time.Time, o AppendOptions) (Appended, *Error) {
-	if err := l.usable(); err != nil {
-		return Appended{}, err
+	l.mu.RLock()
+	unusable, start := l.usableLocked(), l.start
+	l.mu.RUnlock()
+	if unusable != nil {
+		return Appended{}, unusable
 	}
-	end := l.end
+	end := l.end // and everything else that only changes with amu held
 	if expectEnd >= 0 && expectEnd != end {
 		return Appended{}, &Error{Code: CodeOffsetOutOfRange, Message: fmt.Sprintf("the log ends at offset %d, the append expects %d", end, expectEnd), Cause: ErrMoved}
 	}
-	a := Appended{BaseOffset: end, LogAppendTime: -1, LogStartOffset: l.start}
+	a := Appended{BaseOffset: end, LogAppendTime: -1, LogStartOffset: start}
 	if config.TimestampType == record.LogAppendTime {
 		a.LogAppendTime = b.MaxTimestamp()
 	}

@@ -199,8 +199,15 @@ func segmentOf(segments []*segment, offset int64) int {
 	return max(i-1, 0)
 }
 
-// usable returns why the log cannot be appended to. It requires mu or amu.
+// usable returns why the log cannot be appended to.
 func (l *Log) usable() *Error {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.usableLocked()
+}
+
+// usableLocked requires mu: the committer takes a log offline without amu.
+func (l *Log) usableLocked() *Error {
 	if l.closed {
 		return &Error{Code: CodeStorage, Message: "append", Cause: ErrClosed}
 	}
@@ -235,7 +242,7 @@ func (l *Log) WaitDurable(ctx context.Context, endOffset int64) error {
 		l.mu.Unlock()
 		return nil
 	}
-	if err := l.usable(); err != nil {
+	if err := l.usableLocked(); err != nil {
 		l.mu.Unlock()
 		return err
 	}

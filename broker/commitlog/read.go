@@ -127,7 +127,7 @@ func (l *Log) Read(o ReadOptions) (ReadResult, error) {
 	return r, l.readFiles(&r, o, limit)
 }
 
-func (r *ReadResult) limit(b Bound) int64 {
+func (r *Offsets) limit(b Bound) int64 {
 	switch b {
 	case UpToLastStable:
 		return r.LastStable

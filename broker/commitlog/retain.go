@@ -54,6 +54,7 @@ func (l *Log) Retain(now time.Time) (Retained, error) {
 // expired is how many of the first segments may go; all of them includes the active
 // one, which must be rolled before. It requires amu.
 func (l *Log) expired(c *Config, now time.Time) (int, error) {
+	offsets := l.Offsets()
 	excess := int64(0)
 	if c.Delete && c.RetentionBytes >= 0 {
 		excess = -c.RetentionBytes
@@ -67,10 +68,10 @@ func (l *Log) expired(c *Config, now time.Time) (int, error) {
 		if !active {
 			next = l.segments[i+1].base
 		}
-		if next > l.hw || active && s.sizeBytes.Load() == 0 {
+		if next > offsets.HighWatermark || active && s.sizeBytes.Load() == 0 {
 			return i, nil
 		}
-		goes := !active && next <= l.start
+		goes := !active && next <= offsets.Start
 		if c.Delete && c.RetentionAge >= 0 {
 			largest, err := s.largestTimestamp(active)
 			if err != nil {
@@ -130,8 +131,8 @@ func (l *Log) DeleteRecordsBefore(offset int64) (int64, error) {
 	if err := l.usable(); err != nil {
 		return -1, err
 	}
-	if hw := l.HighWatermark(); offset > hw || offset < 0 {
-		return -1, refuse(CodeOffsetOutOfRange, "offset %d, the log holds %d to %d", offset, l.start, hw)
+	if o := l.Offsets(); offset > o.HighWatermark || offset < 0 {
+		return -1, refuse(CodeOffsetOutOfRange, "offset %d, the log holds %d to %d", offset, o.Start, o.HighWatermark)
 	}
 	if err := l.setStart(offset); err != nil {
 		return -1, err
