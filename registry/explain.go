@@ -174,24 +174,23 @@ func (r *Registry) Diff(name schema.Subject, from, to schema.Version) ([]Differe
 		return nil, errInvalidSchema(show(name, newer.Definition()), err)
 	}
 	policy := compat.Options{Policy: r.inForce(st, name).policy}
-	at := map[[3]string]int{}
 	list := []Difference{}
-	note := func(differences []compat.Incompatibility, unsafe func(*Difference)) {
-		for _, d := range differences {
-			key := [3]string{d.Rule, d.Path, d.Detail}
-			i, ok := at[key]
-			if !ok {
-				i = len(list)
-				at[key] = i
-				list = append(list, Difference{d.Rule, d.Path, d.Detail, true, true})
-			}
-			if !d.Compatible {
-				unsafe(&list[i])
-			}
-		}
+	at := map[string]int{} // by path
+	for _, d := range b.schema.Differences(a.schema, policy) {
+		at[d.Path] = len(list)
+		list = append(list, Difference{d.Rule, d.Path, d.Detail, d.Compatible, true})
 	}
-	note(b.schema.Differences(a.schema, policy), func(d *Difference) { d.BackwardSafe = false })
-	note(a.schema.Differences(b.schema, policy), func(d *Difference) { d.ForwardSafe = false })
+	// The other way round only harm is news: the changes are the same.
+	for _, d := range a.schema.Differences(b.schema, policy) {
+		if d.Compatible {
+			continue
+		}
+		if i, ok := at[d.Path]; ok {
+			list[i].ForwardSafe = false
+			continue
+		}
+		list = append(list, Difference{d.Rule, d.Path, d.Detail, true, false})
+	}
 	slices.SortStableFunc(list, func(a, b Difference) int { return cmp.Compare(a.Path, b.Path) })
 	return list, nil
 }

@@ -271,7 +271,8 @@ func (r *Registry) SchemaByGUID(guid string) (Schema, error) {
 	if p == nil {
 		return Schema{}, errGUIDNotFound(guid)
 	}
-	return Schema{Content: p.content, ID: p.places[0].id}, nil
+	at := p.places[0]
+	return Schema{Content: p.content, Subject: schema.Qualify(at.context, ""), ID: at.id}, nil
 }
 
 func (s *state) byGUID(text string) *contentPlaces {

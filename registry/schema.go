@@ -110,7 +110,7 @@ func (c *Content) Definition() schema.Definition {
 // nobody's, as a version of a subject.
 type Schema struct {
 	*Content
-	Subject   schema.Subject // canonical; empty if Version is 0
+	Subject   schema.Subject // canonical; only the context if Version is 0
 	Version   schema.Version
 	ID        schema.ID
 	Timestamp int64 // when it was registered, milliseconds since the epoch

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -151,6 +152,9 @@ func (e *exchange) do(t *testing.T, method, target string, header http.Header, b
 	answer := w.Body.String()
 	if answer == "" {
 		return head
+	}
+	if strings.Contains(answer, "\n") {
+		return head + "\n" + strconv.Quote(answer) // text of several lines
 	}
 	answer = numberedID.ReplaceAllStringFunc(answer, func(s string) string {
 		m := numberedID.FindStringSubmatch(s)
