@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"serde/frame":                  {"compat/schema"},
 	"serde":                        {"compat/schema", "serde/frame"},
 	"serde/avro":                   {"compat/...", "serde", "serde/frame"},
+	"serde/avro/avrobench":         {},
 	"serde/jsonschema":             {"compat/...", "serde", "serde/frame"},
 	"serde/protobuf":               {"compat/...", "serde", "serde/frame"},
 	"serde/rules":                  {"compat/...", "serde", "serde/frame"},

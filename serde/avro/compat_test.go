@@ -59,3 +59,36 @@ func TestNoDifferenceMeansReadable(t *testing.T) {
 	}
 	t.Logf("%d pairs without and %d with differences", fine, different)
 }
+
+// TestKnownExceptions lists where the compatibility rules, which are those of
+// Avro for Java, are looser than reading: logical types are not looked at, and
+// bytes may be read as a string.
+func TestKnownExceptions(t *testing.T) {
+	for _, c := range []struct {
+		name, writer, reader string
+		data                 []byte
+		decodes              bool // what comes out is then no valid value of the reader
+	}{
+		{"bytes that are no UTF-8, read as string", `"bytes"`, `"string"`, []byte{2, 0xff}, true},
+		{"a long that no time of day is, read as time-micros", `"long"`, `{"type":"long","logicalType":"time-micros"}`, zigzag(1 << 62), false},
+		{"bytes that are no big-decimal, read as one", `"bytes"`, `{"type":"bytes","logicalType":"big-decimal"}`, []byte{2, 7}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w, r := avro.MustParse(c.writer), avro.MustParse(c.reader)
+			if found := r.Differences(w, compat.Options{}); len(found) != 0 {
+				t.Fatalf("no exception any more: %v", found)
+			}
+			if err := avro.Validate(w, c.data, avro.ValidateOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			var v any
+			err := avro.UnmarshalResolved(w, r, c.data, &v)
+			if (err == nil) != c.decodes {
+				t.Fatalf("%#v, %v", v, err)
+			}
+			if err == nil && avro.Validate(r, mustMarshal(r, v), avro.ValidateOptions{}) == nil {
+				t.Fatal("no exception any more")
+			}
+		})
+	}
+}

@@ -98,7 +98,7 @@ func (j *jsonWriter) value(dst []byte, p *plan, pos int) ([]byte, int) {
 		if next < 0 {
 			return dst, next
 		}
-		return appendQuoted(dst, p.r.Symbols[k]), next
+		return append(dst, p.quoted[k]...), next
 	case pUnion:
 		index, next := j.unionIndex(pos, len(p.branches))
 		if next < 0 {
@@ -109,9 +109,7 @@ func (j *jsonWriter) value(dst []byte, p *plan, pos int) ([]byte, int) {
 		if j.bare || p.item.r.Kind == avro.Null {
 			return j.value(dst, p.item, pos)
 		}
-		dst = append(dst, '{')
-		dst = appendQuoted(dst, p.item.r.FullName())
-		dst, pos = j.value(append(dst, ':'), p.item, pos)
+		dst, pos = j.value(append(dst, p.quoted[0]...), p.item, pos)
 		return append(dst, '}'), pos
 	case pRefuse:
 		return dst, j.fail(pos, "a value that the reader has a place for", p.reason)
@@ -149,6 +147,11 @@ func (j *jsonWriter) text(dst []byte, p *plan, pos int) ([]byte, int) {
 	}
 	if p.r.Kind == avro.Bytes {
 		return appendLatin1(dst, b), end
+	}
+	if plainASCII(b) {
+		dst = append(dst, '"')
+		dst = append(dst, b...)
+		return append(dst, '"'), end
 	}
 	if !validText(j.buf, begin, len(b)) {
 		bad := firstInvalid(b)
@@ -317,6 +320,32 @@ func needsEscape(w uint64) bool {
 	// Bytes of 0x80 and more are never below 0x20; the test for that may
 	// report too much behind a hit, which only costs time.
 	return ((w-ones*0x20)&^w|(q-ones)&^q|(s-ones)&^s)&highBits != 0
+}
+
+// plainASCII tells whether b is a JSON string as it stands: ASCII without
+// control characters, quotes and backslashes. The last eight bytes are looked
+// at together even where they overlap those before.
+func plainASCII(b []byte) bool {
+	if len(b) < 8 {
+		for _, c := range b {
+			if c < 0x20 || c >= 0x80 || c == '"' || c == '\\' {
+				return false
+			}
+		}
+		return true
+	}
+	for i := 0; ; i += 8 {
+		if i > len(b)-8 {
+			i = len(b) - 8
+		}
+		w := binary.LittleEndian.Uint64(b[i:])
+		if w&highBits != 0 || needsEscape(w) {
+			return false
+		}
+		if i == len(b)-8 {
+			return true
+		}
+	}
 }
 
 // appendQuotedBytes quotes text that is UTF-8.

@@ -69,6 +69,10 @@ type plan struct {
 	zeros     int  // values without bytes inside a value without bytes
 	recursive bool // w is a record that can contain itself
 
+	// quoted is for JSON: the reader's symbols of a pEnum; what stands in
+	// front of the value of a pBranch.
+	quoted [][]byte
+
 	un *unionTable // identity plan of a union: how to find a branch
 }
 
@@ -433,6 +437,14 @@ func fillDefaults(root *plan) error {
 	return visit(root, func(p *plan) error {
 		if total > maxAllDefaults {
 			return &TypeError{Schema: describe(root.r), Reason: fmt.Sprintf("default values of more than %d bytes", maxAllDefaults)}
+		}
+		switch p.kind {
+		case pEnum:
+			for _, s := range p.r.Symbols {
+				p.quoted = append(p.quoted, appendQuoted(nil, s))
+			}
+		case pBranch:
+			p.quoted = [][]byte{append(appendQuoted([]byte{'{'}, p.item.r.FullName()), ':')}
 		}
 		for i := range p.steps {
 			s := &p.steps[i]
