@@ -54,6 +54,27 @@ type currentAssignment struct {
 	state         memberState
 	assigned      assignment
 	revoking      assignment // to be given up before the member's epoch can grow
+	since         heldSince
+}
+
+// heldSince is the member epoch at which each partition came to a member. A
+// commit that was sent before the member learnt its next epoch is right as long
+// as the member has had the partition since (KIP-1251).
+type heldSince map[TopicID]map[int32]int32
+
+func (h heldSince) set(id TopicID, partition, epoch int32) {
+	if h[id] == nil {
+		h[id] = make(map[int32]int32)
+	}
+	h[id][partition] = epoch
+}
+
+// sinceOf returns the epoch since which the member has had the partition.
+func (m *consumerMember) sinceOf(id TopicID, partition int32) (epoch int32, holds bool) {
+	if epoch, ok := m.since[id][partition]; ok {
+		return epoch, true
+	}
+	return m.epoch, m.assigned.has(id, partition)
 }
 
 type memberState int8

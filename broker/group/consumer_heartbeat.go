@@ -448,7 +448,7 @@ func (c *Coordinator) consumerLeaves(now time.Time, req *kmsg.ConsumerGroupHeart
 	if req.MemberEpoch == leftStatically {
 		c.timers.cancel(timerKey{timerRebalance, g.id, m.id})
 		c.write(currentRecord{group: g.id, member: m.id, set: &currentAssignment{
-			epoch: leftStatically, previousEpoch: m.epoch, assigned: m.assigned, revoking: assignment{}}})
+			epoch: leftStatically, previousEpoch: m.epoch, assigned: m.assigned, revoking: assignment{}, since: m.since}})
 		return nil
 	}
 	c.removeConsumer(now, g, m)
@@ -484,6 +484,22 @@ func (g *consumerGroup) mayFetchOffsets(req kmsg.OffsetFetchRequestGroup) int16 
 		return kerr.StaleMemberEpoch.Code
 	}
 	return 0
+}
+
+// late says whether a commit under an epoch that the member has left behind is
+// still right for a partition.
+func (c *Coordinator) late(w committer, topic string, partition int32) bool {
+	g := c.groups[w.group]
+	if g == nil || g.consumer == nil || w.epoch <= 0 {
+		return false
+	}
+	m := g.consumer.members[w.member]
+	t, ok := c.topics.Named(topic)
+	if m == nil || m.classic != nil || !ok || w.epoch >= m.epoch {
+		return false
+	}
+	since, holds := m.sinceOf(t.ID, partition)
+	return holds && since <= w.epoch
 }
 
 func (c *Coordinator) consumerMayCommit(now time.Time, g *group, w committer) int16 {

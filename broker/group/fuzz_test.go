@@ -77,7 +77,7 @@ func exampleRecords() []stored {
 			classic: &classicProtocols{sessionMillis: 6000, protocols: []protocol{{"range", []byte("metadata")}}}}},
 		targetEpochRecord{"g", &epoch},
 		targetRecord{"g", "m", &assignment{id: {0, 2}}},
-		currentRecord{"g", "m", &currentAssignment{epoch: 4, previousEpoch: 3, state: memberUnrevoked, assigned: assignment{id: {0}}, revoking: assignment{id: {1}}}},
+		currentRecord{"g", "m", &currentAssignment{epoch: 4, previousEpoch: 3, state: memberUnrevoked, assigned: assignment{id: {0}}, revoking: assignment{id: {1}}, since: heldSince{id: {0: 2, 1: 4}}}},
 		regexRecord{"g", "x.*", &resolvedRegex{topics: []string{"xa"}, version: 1, timestamp: 5}},
 	}
 }

@@ -248,10 +248,13 @@ func (c *Coordinator) admitClassic(now time.Time, from Client, g *group, req *km
 		return id, 0
 	}
 	if cg.members[req.MemberID] == nil {
-		if req.Version >= 4 && req.InstanceID == nil && len(req.MemberID) > 36 && len(cg.members) < c.opts.MaxMembers {
-			return req.MemberID, 0 // the second join of KIP-394
+		switch {
+		case req.Version < 4 || req.InstanceID != nil:
+			return req.MemberID, kerr.UnknownMemberID.Code
+		case len(cg.members) >= c.opts.MaxMembers:
+			return req.MemberID, kerr.GroupMaxSizeReached.Code
 		}
-		return req.MemberID, kerr.UnknownMemberID.Code
+		return req.MemberID, 0 // the second join of KIP-394
 	}
 	return req.MemberID, 0
 }

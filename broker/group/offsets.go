@@ -116,7 +116,8 @@ func (c *Coordinator) forgetIfBlank(g *group) {
 // caller; topics are told apart by name here, also in version 10, and the IDs
 // are handed back as they came.
 func (c *Coordinator) OffsetCommit(now time.Time, req *kmsg.OffsetCommitRequest) (*kmsg.OffsetCommitResponse, Effects) {
-	code := c.mayCommit(now, committer{group: req.Group, member: req.MemberID, instance: req.InstanceID, epoch: req.Generation, version: req.Version})
+	who := committer{group: req.Group, member: req.MemberID, instance: req.InstanceID, epoch: req.Generation, version: req.Version}
+	code := c.mayCommit(now, who)
 	resp := req.ResponseKind().(*kmsg.OffsetCommitResponse)
 	for _, t := range req.Topics {
 		rt := kmsg.NewOffsetCommitResponseTopic()
@@ -134,7 +135,7 @@ func (c *Coordinator) OffsetCommit(now time.Time, req *kmsg.OffsetCommitRequest)
 			if req.Version >= 2 && req.Version <= 4 && req.RetentionTimeMillis >= 0 {
 				o.expireMillis = now.UnixMilli() + req.RetentionTimeMillis
 			}
-			if code == 0 {
+			if code == 0 || code == kerr.StaleMemberEpoch.Code && c.late(who, t.Topic, p.Partition) {
 				rp.ErrorCode = c.storeOffset(req.Group, nil, t.Topic, p.Partition, o)
 			}
 			rt.Partitions = append(rt.Partitions, rp)
@@ -147,7 +148,8 @@ func (c *Coordinator) OffsetCommit(now time.Time, req *kmsg.OffsetCommitRequest)
 // TxnOffsetCommit stores offsets within the producer's transaction. That the
 // producer has an open transaction with this group in it is the caller's to check.
 func (c *Coordinator) TxnOffsetCommit(now time.Time, req *kmsg.TxnOffsetCommitRequest) (*kmsg.TxnOffsetCommitResponse, Effects) {
-	code := c.mayCommit(now, committer{group: req.Group, member: req.MemberID, instance: req.InstanceID, epoch: req.Generation, transactional: true})
+	who := committer{group: req.Group, member: req.MemberID, instance: req.InstanceID, epoch: req.Generation, transactional: true}
+	code := c.mayCommit(now, who)
 	producer := Producer{ID: req.ProducerID, Epoch: req.ProducerEpoch}
 	resp := req.ResponseKind().(*kmsg.TxnOffsetCommitResponse)
 	for _, t := range req.Topics {
@@ -160,7 +162,7 @@ func (c *Coordinator) TxnOffsetCommit(now time.Time, req *kmsg.TxnOffsetCommitRe
 			if p.Metadata != nil {
 				o.metadata = *p.Metadata
 			}
-			if code == 0 {
+			if code == 0 || code == kerr.IllegalGeneration.Code && c.late(who, t.Topic, p.Partition) {
 				rp.ErrorCode = c.storeOffset(req.Group, &producer, t.Topic, p.Partition, o)
 			}
 			rt.Partitions = append(rt.Partitions, rp)

@@ -32,10 +32,16 @@ func (g *consumerGroup) step(m *consumerMember, owned assignment, told bool) cur
 	target := g.target[m.id]
 	keep := m.assigned.filter(target.has)
 	giveUp := m.assigned.filter(func(id TopicID, p int32) bool { return !target.has(id, p) })
+	since := heldSince{}
+	m.assigned.each(func(id TopicID, p int32) {
+		epoch, _ := m.sinceOf(id, p)
+		since.set(id, p, epoch)
+	})
 	if len(giveUp) > 0 && (!told || owned.overlaps(giveUp)) {
-		return currentAssignment{epoch: m.epoch, previousEpoch: m.epoch, state: memberUnrevoked, assigned: keep, revoking: giveUp}
+		return currentAssignment{epoch: m.epoch, previousEpoch: m.epoch, state: memberUnrevoked, assigned: keep, revoking: giveUp, since: since}
 	}
-	next := currentAssignment{epoch: g.targetEpoch, previousEpoch: m.epoch, state: memberStable, assigned: keep, revoking: assignment{}}
+	next := currentAssignment{epoch: g.targetEpoch, previousEpoch: m.epoch, state: memberStable, assigned: keep, revoking: assignment{}, since: heldSince{}}
+	keep.each(func(id TopicID, p int32) { next.since.set(id, p, since[id][p]) })
 	target.each(func(id TopicID, p int32) {
 		if keep.has(id, p) {
 			return
@@ -45,6 +51,7 @@ func (g *consumerGroup) step(m *consumerMember, owned assignment, told bool) cur
 			return
 		}
 		next.assigned.add(id, p)
+		next.since.set(id, p, g.targetEpoch)
 	})
 	return next
 }

@@ -196,8 +196,8 @@ func (r currentRecord) value() []byte {
 	b := binary.BigEndian.AppendUint32([]byte{0, 0}, uint32(r.set.epoch))
 	b = binary.BigEndian.AppendUint32(b, uint32(r.set.previousEpoch))
 	b = append(b, byte(r.set.state))
-	b = appendAssignment(b, r.set.assigned)
-	b = appendAssignment(b, r.set.revoking)
+	b = appendHeld(b, r.set.assigned, r.set.since)
+	b = appendHeld(b, r.set.revoking, r.set.since)
 	return append(b, 0)
 }
 
@@ -226,15 +226,54 @@ func appendAssignment(b []byte, a assignment) []byte {
 	return b
 }
 
-func (c *cursor) assignment() assignment {
+// appendHeld is appendAssignment with the epochs at which partitions were
+// assigned in tagged field 0 (KIP-1251), where all of a topic's are known.
+func appendHeld(b []byte, a assignment, since heldSince) []byte {
+	topics := a.sortedTopics()
+	b = appendUvarint(b, len(topics)+1)
+	for _, id := range topics {
+		b = append(b, id[:]...)
+		b = appendInt32s(b, a[id])
+		var epochs []int32
+		for _, p := range a[id] {
+			if epoch, ok := since[id][p]; ok {
+				epochs = append(epochs, epoch)
+			}
+		}
+		if len(epochs) == 0 || len(epochs) < len(a[id]) {
+			b = append(b, 0)
+			continue
+		}
+		body := appendInt32s(nil, epochs)
+		b = appendUvarint(append(b, 1, 0), len(body))
+		b = append(b, body...)
+	}
+	return b
+}
+
+func (c *cursor) assignment() assignment { return c.held(nil) }
+
+// held reads an assignment, and into since, if it is not nil, the epochs at
+// which its partitions were assigned.
+func (c *cursor) held(since heldSince) assignment {
 	a := assignment{}
 	for n := c.compactArrayLen(18); n > 0 && c.err == nil; n-- {
 		var id TopicID
 		copy(id[:], c.take(len(id)))
-		for _, p := range c.int32s() {
+		partitions := c.int32s()
+		for _, p := range partitions {
 			a.add(id, p)
 		}
-		c.tags(nil)
+		c.tags(func(tag uint32, body *cursor) {
+			if tag != 0 || since == nil {
+				return
+			}
+			if epochs := body.int32s(); len(epochs) == len(partitions) {
+				for i, p := range partitions {
+					since.set(id, p, epochs[i])
+				}
+			}
+		})
 	}
 	return a
 }
@@ -320,7 +359,8 @@ func decodeRecord(rec Record) (stored, error) {
 		if !tombstone {
 			v.int16()
 			r.set = &currentAssignment{epoch: v.int32(), previousEpoch: v.int32(), state: memberState(v.int8())}
-			r.set.assigned, r.set.revoking = v.assignment(), v.assignment()
+			r.set.since = heldSince{}
+			r.set.assigned, r.set.revoking = v.held(r.set.since), v.held(r.set.since)
 			v.tags(nil)
 			if s := r.set.state; v.err == nil && (s < memberStable || s > memberUnreleased) {
 				v.fail(fmt.Errorf("member state %d", s))
