@@ -171,10 +171,16 @@ func (p *producing) append(t *topic, asked *kmsg.ProduceRequestTopicPartition, o
 		}
 		opts.TxnVerified = true
 	}
-	if t.values.Schema.Enabled() && !p.validate(t, asked.Records, out) {
-		return
+	records := asked.Records
+	if t.values.Schema.Enabled() {
+		fit, ok := p.validate(t, asked, out)
+		if !ok {
+			return
+		}
+		opts.Sparse = len(fit) != len(records) || &fit[0] != &records[0]
+		records = fit
 	}
-	appended, err := part.log.Append(p.b.stopping, asked.Records, opts)
+	appended, err := part.log.Append(p.b.stopping, records, opts)
 	if err != nil {
 		p.refuse(out, err)
 		return
@@ -223,36 +229,50 @@ type transactionGate interface {
 	verify(w transactionalWrite) (code int16, why string)
 }
 
-// validate asks the validator and says whether the batch may be appended.
-func (p *producing) validate(t *topic, records []byte, out *kmsg.ProduceResponseTopicPartition) bool {
+// validate asks the validator and returns what of the batch may be appended:
+// all of it, or, with dead letters, the rest. It reports false if the batch is
+// refused.
+func (p *producing) validate(t *topic, asked *kmsg.ProduceRequestTopicPartition, out *kmsg.ProduceResponseTopicPartition) ([]byte, bool) {
+	records := asked.Records
 	batch, rest, err := record.Next(records)
 	if err == nil && len(rest) == 0 {
 		if err = batch.CheckHeader(); err == nil {
 			err = batch.CheckCRC()
 		}
+		if err == nil {
+			err = batch.CheckNew()
+		}
 	}
 	if err != nil || len(rest) > 0 || batch.IsControl() {
-		return true // the log refuses it, and says why
+		return records, true // the log refuses it, and says why
 	}
 	if p.b.opts.Validator == nil {
 		p.fail(out, kerr.InvalidConfig.Code, "the topic wants its records checked against schemas, and this broker has no schema registry: set schema.validation.level to none, or run the registry")
-		return false
+		return nil, false
 	}
 	faults, err := p.b.opts.Validator.ValidateBatch(p.b.stopping, ValidatedTopic{t.Name, t.values.Schema}, batch)
 	if err != nil {
 		p.fail(out, kerr.CoordinatorNotAvailable.Code, "the batch could not be checked: "+err.Error())
-		return false
+		return nil, false
 	}
 	if len(faults) == 0 {
-		return true
+		return records, true
 	}
 	p.b.metrics.rejected(t.Name, faults)
+	if t.values.Schema.DeadLetters && !batch.IsTransactional() {
+		fit, err := p.b.divert(t, asked.Partition, batch, faults)
+		if err == nil {
+			return fit, true
+		}
+		p.fail(out, deadLetterCode(err), "bad records could not be put into the dead-letter topic: "+err.Error())
+		return nil, false
+	}
 	p.fail(out, kerr.InvalidRecord.Code, fmt.Sprintf("%d of %d records are not what the topic's schemas say; the first is record %d: %s",
 		len(faults), batch.Count(), faults[0].Index, faults[0].Reason))
 	for _, f := range faults[:min(len(faults), maxRecordErrors)] {
 		addRecordError(out, f.Index, f.Reason)
 	}
-	return false
+	return nil, false
 }
 
 // maxRecordErrors is how many records of a batch an answer names.

@@ -32,7 +32,7 @@ func (l *Log) admit(p []byte, c *Config, now time.Time, o AppendOptions) (b reco
 	if err := b.CheckCRC(); err != nil {
 		return nil, nil, refuseBatch(err)
 	}
-	if err := b.CheckNew(); err != nil {
+	if err := b.CheckNew(); err != nil && !o.Sparse {
 		return nil, nil, refuseBatch(err)
 	}
 	if b.HasProducerID() && b.BaseSequence() == record.NoSequence && o.Origin == FromClient {
@@ -74,7 +74,7 @@ func admitRecords(b record.Batch, c *Config, now time.Time, o AppendOptions) *Er
 	appendTime := c.TimestampType == record.LogAppendTime
 	min, max := b.BaseTimestamp(), b.MaxTimestamp()
 	if b.Codec() == record.None || c.Compact || !c.TrustCompressed {
-		summary, err := b.CheckRecords(true, c.MaxUncompressedBytes)
+		summary, err := b.CheckRecords(!o.Sparse, c.MaxUncompressedBytes)
 		if err != nil {
 			return refuseBatch(err)
 		}
@@ -93,7 +93,7 @@ func admitRecords(b record.Batch, c *Config, now time.Time, o AppendOptions) *Er
 			return refuseTimestamps(b, c, early, late)
 		}
 	}
-	if b.TimestampType() == record.LogAppendTime || b.MaxTimestamp() != max {
+	if !o.Sparse && (b.TimestampType() == record.LogAppendTime || b.MaxTimestamp() != max) {
 		b.SetMaxTimestamp(record.CreateTime, max)
 		b.Reseal()
 	}

@@ -29,6 +29,9 @@ type AppendOptions struct {
 	// partition is part of the producer's ongoing transaction. Without it a
 	// transactional batch is only accepted if its transaction is open here.
 	TxnVerified bool
+	// Sparse means that the broker took records out of a client's batch: it may
+	// hold fewer records than offsets, or none, as after compaction.
+	Sparse bool
 }
 
 // Appended says where a batch stands.

@@ -46,7 +46,8 @@ func (v *batchValidator) ValidateBatch(ctx context.Context, topic broker.Validat
 		refused []broker.RecordError
 		headers []record.Header
 	)
-	for it.Next() && len(refused) < maxRecordErrors {
+	// With dead letters every record that fails has to be known.
+	for it.Next() && (len(refused) < maxRecordErrors || topic.Schema.DeadLetters) {
 		r := it.Record()
 		headers = r.Headers(headers[:0])
 		err := key.Check(ctx, schemaHeader(headers, true), r.Key)
