@@ -35,14 +35,14 @@ func (l *Log) admit(p []byte, c *Config, now time.Time, o AppendOptions) (b reco
 	if err := b.CheckNew(); err != nil && !o.Sparse {
 		return nil, nil, refuseBatch(err)
 	}
-	if b.HasProducerID() && b.BaseSequence() == record.NoSequence && o.Origin == FromClient {
-		return nil, nil, refuse(CodeInvalidRecord, "producer ID %d without a sequence number", b.ProducerID())
-	}
 	if b.HasDeleteHorizon() {
 		return nil, nil, refuse(CodeInvalidRecord, "a new batch with a delete horizon")
 	}
 	if b.IsControl() {
 		return l.admitControl(b, o)
+	}
+	if b.HasProducerID() && b.BaseSequence() == record.NoSequence && o.Origin == FromClient {
+		return nil, nil, refuse(CodeInvalidRecord, "producer ID %d without a sequence number", b.ProducerID())
 	}
 	if c.Recompress && b.Codec() != c.Codec {
 		if b, err = b.Recompress(nil, c.Codec, c.MaxUncompressedBytes); err != nil {
