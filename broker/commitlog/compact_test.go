@@ -138,6 +138,29 @@ func TestCompactionKeepsTheNewestOfEachKey(t *testing.T) {
 	}
 }
 
+// TestCompactedBatchesSayTheirOwnMaxTimestamp: kafka-dump-log compares the time index
+// with the records that are left.
+func TestCompactedBatchesSayTheirOwnMaxTimestamp(t *testing.T) {
+	l := compactable(t, vfs.NewMem())
+	defer l.Close()
+	mustAppend(t, l, batchOf(t, record.BatchOptions{}, "x", "y"), AppendOptions{}) // k1 is the later one
+	put(t, l, record.BatchOptions{}, "k1", "newer")
+	seal(t, l)
+	compact(t, l, 0)
+	wantContents(t, l, "0-1 k0=x", "2-2 k1=newer")
+	r, err := l.Read(ReadOptions{MaxBytes: 1, MinOneBatch: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Release()
+	if got := record.Batch(r.Records).MaxTimestamp(); got != 1_700_000_000_000 {
+		t.Errorf("%d", got)
+	}
+	if found, ok, err := l.MaxTimestamp(); err != nil || !ok || found.Offset != 0 {
+		t.Errorf("%+v, %v, %v", found, ok, err)
+	}
+}
+
 func TestTombstonesStayForTheirTime(t *testing.T) {
 	l := compactable(t, vfs.NewMem())
 	defer l.Close()

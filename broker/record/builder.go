@@ -95,11 +95,15 @@ func (b *Builder) Append(dst []byte) ([]byte, error) {
 }
 
 // AppendSpan is Append for what compaction leaves of a batch: the last offset
-// delta and the largest timestamp stay those of the original batch, and there
-// may be no records at all.
+// delta stays that of the original batch, and there may be no records at all.
+// maxTimestamp is that of the original too: an empty batch keeps it, and one whose
+// timestamps the log set; else the largest of the records that stay counts.
 func (b *Builder) AppendSpan(dst []byte, lastOffsetDelta int32, maxTimestamp int64) ([]byte, error) {
 	start := len(dst)
 	base := b.baseTimestamp
+	if b.count > 0 && b.options.TimestampType == CreateTime {
+		maxTimestamp = b.maxTimestamp
+	}
 	if b.count == 0 {
 		base = maxTimestamp
 		if b.options.DeleteHorizon != nil {
