@@ -42,6 +42,20 @@ type Encoder[T any] interface {
 	Append(dst []byte, v T) ([]byte, error)
 }
 
+// PointerEncoder is what an Encoder has if it would rather not have its values
+// copied; see Serializer.AppendPointer.
+type PointerEncoder[T any] interface {
+	// AppendPointer is Append for *v, which it neither keeps nor changes.
+	AppendPointer(dst []byte, v *T) ([]byte, error)
+}
+
+// Uniform is what a Format has if Local is the same for every value, which
+// saves asking for each.
+type Uniform interface {
+	// Uniform returns what Local returns, and whether that is so.
+	Uniform() (*Local, bool)
+}
+
 // Decoder reads payloads of one schema.
 type Decoder[T any] interface {
 	// Decode reads payload, all of it, into v; trailing bytes are an error.

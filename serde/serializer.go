@@ -15,6 +15,8 @@ import (
 type Serializer[T any] struct {
 	cfg     config
 	format  Format[T]
+	uniform bool   // every value has the schema local
+	local   *Local // nil for none
 	writers writers
 
 	last    atomic.Pointer[encoding[T]] // the newest encoding; most serializers have one
@@ -36,7 +38,8 @@ type encoding[T any] struct {
 	prefix  []byte // ID and indexes; empty with header framing
 	header  []byte // nil with prefix framing
 	encoder Encoder[T]
-	rules   RuleProgram // nil for none
+	pointer PointerEncoder[T] // encoder again, nil if it is none
+	rules   RuleProgram       // nil for none
 
 	expires atomic.Int64 // Unix nanoseconds; 0 for never
 }
@@ -52,6 +55,9 @@ func NewSerializer[T any](registry Registry, f Format[T], opts ...Option) (*Seri
 	s.entries = newCache[encodingKey, *encoding[T]](&s.cfg)
 	s.writers = writers{cfg: &s.cfg, registry: registry, references: newReferences(registry, &s.cfg)}
 	s.writers.checker, _ = f.(Checker)
+	if u, ok := f.(Uniform); ok {
+		s.local, s.uniform = u.Uniform()
+	}
 	return s, nil
 }
 
@@ -81,22 +87,54 @@ func (s *Serializer[T]) Append(ctx context.Context, dst []byte, topic string, v 
 // bare payload, and header is the value of the record header HeaderName. The
 // header is shared and must not be changed; it is nil with prefix framing.
 func (s *Serializer[T]) AppendRecord(ctx context.Context, dst []byte, topic string, v T) (out, header []byte, err error) {
-	local := s.format.Local(v)
-	e := s.last.Load()
-	if e == nil || e.local != local || e.topic != topic || e.aged(s.cfg.clock) {
-		if e, err = s.encoding(ctx, encodingKey{topic, local}); err != nil {
-			return dst, nil, err
-		}
+	e, err := s.encodingOf(ctx, topic, &v)
+	if err != nil {
+		return dst, nil, err
 	}
 	if e.rules != nil {
 		return s.appendWithRules(ctx, dst, e, v)
 	}
 	out, err = e.encoder.Append(append(dst, e.prefix...), v)
+	return s.finish(e, dst, out, err)
+}
+
+// AppendPointer is AppendRecord for *v, which must not be nil. It spares large
+// values that live on the heap already a copy.
+func (s *Serializer[T]) AppendPointer(ctx context.Context, dst []byte, topic string, v *T) (out, header []byte, err error) {
+	e, err := s.encodingOf(ctx, topic, v)
 	if err != nil {
-		return dst, nil, s.fail(e, topic, err)
+		return dst, nil, err
+	}
+	if e.rules != nil {
+		return s.appendWithRules(ctx, dst, e, *v)
+	}
+	if out = append(dst, e.prefix...); e.pointer != nil {
+		out, err = e.pointer.AppendPointer(out, v)
+	} else {
+		out, err = e.encoder.Append(out, *v)
+	}
+	return s.finish(e, dst, out, err)
+}
+
+// encodingOf returns what is known about the schema of *v. v does not escape.
+func (s *Serializer[T]) encodingOf(ctx context.Context, topic string, v *T) (*encoding[T], error) {
+	local := s.local
+	if !s.uniform {
+		local = s.format.Local(*v)
+	}
+	e := s.last.Load()
+	if e == nil || e.local != local || e.topic != topic || e.aged(s.cfg.clock) {
+		return s.encoding(ctx, encodingKey{topic, local})
+	}
+	return e, nil
+}
+
+func (s *Serializer[T]) finish(e *encoding[T], dst, out []byte, err error) ([]byte, []byte, error) {
+	if err != nil {
+		return dst, nil, s.fail(e, e.topic, err)
 	}
 	if len(out)-len(dst) > s.cfg.maxPayload {
-		return dst, nil, s.fail(e, topic, s.tooLarge(len(out)-len(dst)))
+		return dst, nil, s.fail(e, e.topic, s.tooLarge(len(out)-len(dst)))
 	}
 	return out, e.header, nil
 }
@@ -221,6 +259,7 @@ func (s *Serializer[T]) compile(ctx context.Context, k encodingKey) (*encoding[T
 	if e.encoder, err = s.format.Encoder(e.schema, k.local); err != nil {
 		return fail(err)
 	}
+	e.pointer, _ = e.encoder.(PointerEncoder[T])
 	if e.prefix, e.header, err = s.writers.frameOf(ctx, e.schema, e.encoder.Indexes()); err != nil {
 		return fail(err)
 	}

@@ -426,6 +426,18 @@ func TestWarmAppendAllocatesNothing(t *testing.T) {
 	}
 }
 
+func TestAppendPointerIsAppend(t *testing.T) {
+	s := mustSerializer(t, newMemory(), notes{}, WithMaxPayloadBytes(20))
+	for _, text := range []string{"hi", "unencodable", "far too long for this"} {
+		n := note{local: localNote("v1"), text: text}
+		a, _, errA := s.AppendRecord(ctx, []byte("b"), "orders", n)
+		b, _, errB := s.AppendPointer(ctx, []byte("b"), "orders", &n)
+		if !bytes.Equal(a, b) || (errA == nil) != (errB == nil) {
+			t.Errorf("%q: %q, %v by value; %q, %v by pointer", text, a, errA, b, errB)
+		}
+	}
+}
+
 func BenchmarkAppend(b *testing.B) {
 	s := mustSerializer(b, newMemory(), notes{})
 	n := note{local: localNote("v1"), text: "hi"}

@@ -63,6 +63,7 @@ var (
 	_ serde.Format[any] = (*Format[any])(nil)
 	_ serde.Checker     = (*Format[any])(nil)
 	_ serde.Transcoders = (*Format[any])(nil)
+	_ serde.Uniform     = (*Format[any])(nil)
 )
 
 // NewFormat returns the format for T. The text must parse, and fit T.
@@ -94,6 +95,9 @@ func (f *Format[T]) Type() schema.Type { return schema.Avro }
 
 // Local returns the schema of T.
 func (f *Format[T]) Local(T) *serde.Local { return f.local }
+
+// Uniform returns the schema of T, which all values have.
+func (f *Format[T]) Uniform() (*serde.Local, bool) { return f.local, true }
 
 // Reader returns the schema of T.
 func (f *Format[T]) Reader() *serde.Local { return f.local }
@@ -200,6 +204,8 @@ func (e *encoderOf[T]) Append(dst []byte, v T) ([]byte, error) {
 	return out, err
 }
 
+func (e *encoderOf[T]) AppendPointer(dst []byte, v *T) ([]byte, error) { return e.codec.Append(dst, v) }
+
 type decoderOf[T any] struct{ codec *Codec[T] }
 
 func (d decoderOf[T]) Decode(_, payload []byte, v *T) error { return d.codec.Decode(payload, v) }
@@ -208,8 +214,10 @@ func (d decoderOf[T]) Decode(_, payload []byte, v *T) error { return d.codec.Dec
 // length for it.
 type bareEncoder[T any] struct{ *encoderOf[T] }
 
-func (e *bareEncoder[T]) Append(dst []byte, v T) ([]byte, error) {
-	out, err := e.encoderOf.Append(dst, v)
+func (e *bareEncoder[T]) Append(dst []byte, v T) ([]byte, error) { return e.AppendPointer(dst, &v) }
+
+func (e *bareEncoder[T]) AppendPointer(dst []byte, v *T) ([]byte, error) {
+	out, err := e.encoderOf.AppendPointer(dst, v)
 	if err != nil {
 		return out, err
 	}

@@ -305,6 +305,14 @@ func TestWarmSerializerAllocatesNothing(t *testing.T) {
 	if got := testing.AllocsPerRun(200, func() { or.Append(ctx, buf, "orders", orderValue) }); got != 0 {
 		t.Errorf("order: %v allocations, want none", got)
 	}
+	if got := testing.AllocsPerRun(200, func() { or.AppendPointer(ctx, buf, "orders", &orderValue) }); got != 0 {
+		t.Errorf("order by pointer: %v allocations, want none", got)
+	}
+	a, errA := or.Append(ctx, nil, "orders", orderValue)
+	b, _, errB := or.AppendPointer(ctx, nil, "orders", &orderValue)
+	if errA != nil || errB != nil || len(a) != len(b) { // the map's order is free
+		t.Errorf("by value %x, %v; by pointer %x, %v", a, errA, b, errB)
+	}
 }
 
 func benchmarkSerialize[T any](b *testing.B, text string, v T) {
@@ -339,6 +347,18 @@ func benchmarkDeserialize[T any](b *testing.B, writer, reader string, v any) {
 func BenchmarkSerialize(b *testing.B) {
 	b.Run("small", func(b *testing.B) { benchmarkSerialize(b, smallText, newSmall()) })
 	b.Run("order", func(b *testing.B) { benchmarkSerialize(b, orderText, newOrder()) })
+	b.Run("order-pointer", func(b *testing.B) {
+		ctx := context.Background()
+		s := serializer[order](b, &shelf{}, orderText)
+		v := newOrder()
+		buf := make([]byte, 0, 4096)
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, _, err := s.AppendPointer(ctx, buf, "topic", &v); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }
 
 func BenchmarkDeserialize(b *testing.B) {
