@@ -25,9 +25,9 @@ func cluster(t *testing.T, partitions int32) *kfake.Cluster {
 	return c
 }
 
-func context10(t *testing.T) context.Context {
+func limit(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -51,7 +51,7 @@ func readAll(t *testing.T, c *kfake.Cluster, n int) []*kgo.Record {
 		t.Fatal(err)
 	}
 	defer cl.Close()
-	ctx := context10(t)
+	ctx := limit(t)
 	var got []*kgo.Record
 	for len(got) < n {
 		fs := cl.PollFetches(ctx)
@@ -66,7 +66,7 @@ func readAll(t *testing.T, c *kfake.Cluster, n int) []*kgo.Record {
 func TestSendTellsWhereARecordWent(t *testing.T) {
 	c := cluster(t, 1)
 	p := open(t, c)
-	ctx := context10(t)
+	ctx := limit(t)
 	at := time.UnixMilli(1_700_000_000_000)
 	for i := range 3 {
 		d, err := p.Send(ctx, Record[string, string]{Key: "k", Value: "v", Timestamp: at, Headers: []Header{{Key: "h", Value: []byte("x")}}})
@@ -87,7 +87,7 @@ func TestSendTellsWhereARecordWent(t *testing.T) {
 func TestNullsAndEmptiesDiffer(t *testing.T) {
 	c := cluster(t, 1)
 	p := open(t, c)
-	if _, err := p.SendAll(context10(t), []Record[string, string]{{}, {NullKey: true, Value: "v"}, {Key: "k", NullValue: true}}); err != nil {
+	if _, err := p.SendAll(limit(t), []Record[string, string]{{}, {NullKey: true, Value: "v"}, {Key: "k", NullValue: true}}); err != nil {
 		t.Fatal(err)
 	}
 	got := readAll(t, c, 3)
@@ -106,7 +106,7 @@ func TestSendAllKeepsOrderPerKey(t *testing.T) {
 	for i := range 300 {
 		records = append(records, Record[string, string]{Key: fmt.Sprint("k", i%7), Value: fmt.Sprint(i)})
 	}
-	results, err := p.SendAll(context10(t), records)
+	results, err := p.SendAll(limit(t), records)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func TestSendAllKeepsOrderPerKey(t *testing.T) {
 func TestPartitionsByHand(t *testing.T) {
 	c := cluster(t, 3)
 	p := open(t, c, WithPartitioner(kgo.ManualPartitioner()))
-	d, err := p.Send(context10(t), Record[string, string]{Value: "v", Partition: 2})
+	d, err := p.Send(limit(t), Record[string, string]{Value: "v", Partition: 2})
 	if err != nil || d.Partition != 2 {
 		t.Errorf("%+v, %v", d, err)
 	}
@@ -154,7 +154,7 @@ func (picky) HeaderName() string { return "__value_schema_id" }
 
 func TestOutcomesBeforeTheWire(t *testing.T) {
 	c := cluster(t, 1)
-	ctx := context10(t)
+	ctx := limit(t)
 	p, err := New(Raw[string]{}, Encoder[string](picky{}), WithSeeds(c.ListenAddrs()...))
 	if err != nil {
 		t.Fatal(err)
@@ -202,7 +202,7 @@ func TestBackPressure(t *testing.T) {
 		p := open(t, c, WithMaxInFlight(2, 1<<20), WithFailWhenFull())
 		outcomes := make(chan error, 3)
 		for range 3 {
-			p.SendAsync(context10(t), Record[string, string]{Value: "v"}, func(_ Delivery, err error) { outcomes <- err })
+			p.SendAsync(limit(t), Record[string, string]{Value: "v"}, func(_ Delivery, err error) { outcomes <- err })
 		}
 		if err := <-outcomes; !errors.Is(err, ErrFull) {
 			t.Errorf("the third record: %v", err)
@@ -221,7 +221,7 @@ func TestBackPressure(t *testing.T) {
 		p := open(t, c, WithMaxInFlight(1, 1<<20))
 		outcomes := make(chan error, 3)
 		done := func(_ Delivery, err error) { outcomes <- err }
-		p.SendAsync(context10(t), Record[string, string]{Value: "v"}, done)
+		p.SendAsync(limit(t), Record[string, string]{Value: "v"}, done)
 		short, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 		defer cancel()
 		p.SendAsync(short, Record[string, string]{Value: "v"}, done)
@@ -230,7 +230,7 @@ func TestBackPressure(t *testing.T) {
 		}
 		blocked := make(chan struct{})
 		go func() {
-			p.SendAsync(context10(t), Record[string, string]{Value: "v"}, done)
+			p.SendAsync(limit(t), Record[string, string]{Value: "v"}, done)
 			close(blocked)
 		}()
 		release()
@@ -249,7 +249,7 @@ func TestFlushAndCloseHaveDeadlines(t *testing.T) {
 	defer release()
 	p := open(t, c)
 	outcome := make(chan error, 1)
-	p.SendAsync(context10(t), Record[string, string]{Value: "v"}, func(_ Delivery, err error) { outcome <- err })
+	p.SendAsync(limit(t), Record[string, string]{Value: "v"}, func(_ Delivery, err error) { outcome <- err })
 	short, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	if err := p.Flush(short); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "1 records") {
@@ -323,7 +323,7 @@ func TestBrokerErrorsReachTheRecord(t *testing.T) {
 		}
 		return out, nil, true
 	})
-	if _, err := open(t, c).Send(context10(t), Record[string, string]{Value: "v"}); !errors.Is(err, kerr.InvalidRecord) {
+	if _, err := open(t, c).Send(limit(t), Record[string, string]{Value: "v"}); !errors.Is(err, kerr.InvalidRecord) {
 		t.Errorf("got %v, want the broker's INVALID_RECORD", err)
 	}
 }
@@ -347,7 +347,7 @@ func TestObserver(t *testing.T) {
 	c := cluster(t, 1)
 	o := &tracer{}
 	p := open(t, c, WithObserver(o))
-	if _, err := p.Send(context10(t), Record[string, string]{Value: "v"}); err != nil {
+	if _, err := p.Send(limit(t), Record[string, string]{Value: "v"}); err != nil {
 		t.Fatal(err)
 	}
 	if got := readAll(t, c, 1); len(got[0].Headers) != 1 || got[0].Headers[0].Key != "traceparent" {
@@ -360,8 +360,8 @@ func TestObserver(t *testing.T) {
 
 func TestTransactions(t *testing.T) {
 	c := cluster(t, 2)
-	p := open(t, c, WithTransactionalID("tx"))
-	ctx := context10(t)
+	p := open(t, c, WithTransactionalID("tx"), WithKafka(kgo.UnknownTopicRetries(0)))
+	ctx := limit(t)
 	broken := errors.New("broken")
 	if _, err := p.Send(ctx, Record[string, string]{Value: "outside"}); !errors.Is(err, ErrNoTransaction) {
 		t.Errorf("outside of a transaction: %v", err)
