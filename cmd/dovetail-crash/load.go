@@ -324,7 +324,7 @@ func (l *load) commitOffsets(r *rand.Rand) error {
 			l.offsets[p] = next[p]
 			l.count("commits", 1)
 			l.mu.Unlock()
-		} else if !errors.Is(err, kerr.CoordinatorLoadInProgress) && !errors.Is(err, kerr.NotCoordinator) && l.ctx.Err() == nil && !isNetwork(err) {
+		} else if l.ctx.Err() == nil && !fromTheKill(err) {
 			l.idle.Done()
 			return fmt.Errorf("commit: %w", err)
 		}
@@ -334,8 +334,15 @@ func (l *load) commitOffsets(r *rand.Rand) error {
 	return nil
 }
 
-// isNetwork says that an error came from the kill, not from the broker.
-func isNetwork(err error) bool {
+// fromTheKill says that an error only means that the broker was away. The client
+// says UNKNOWN_TOPIC_OR_PARTITION by itself where it could not ask for the
+// topic's ID.
+func fromTheKill(err error) bool {
+	for _, e := range []error{kerr.CoordinatorLoadInProgress, kerr.CoordinatorNotAvailable, kerr.NotCoordinator, kerr.UnknownTopicOrPartition} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
 	var known *kerr.Error
 	return !errors.As(err, &known)
 }
