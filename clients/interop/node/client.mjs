@@ -14,11 +14,21 @@ import { readFileSync } from 'node:fs'
 import process from 'node:process'
 import kafkajs from 'kafkajs'
 import SnappyCodec from 'kafkajs-snappy'
+import { decompress as unlz4 } from 'lz4js'
+import { decompress as unzstd } from 'fzstd'
 import { SchemaRegistryClient, SerdeType, AvroSerializer, AvroDeserializer, ProtobufSerializer, ProtobufDeserializer } from '@confluentinc/schemaregistry'
 import { create } from '@bufbuild/protobuf'
 
 const { Kafka, CompressionTypes, CompressionCodecs, logLevel } = kafkajs
 CompressionCodecs[CompressionTypes.Snappy] = SnappyCodec
+CompressionCodecs[CompressionTypes.LZ4] = () => ({
+  compress: async () => { throw new Error('this client only reads lz4') },
+  decompress: async (buffer) => Buffer.from(unlz4(buffer))
+})
+CompressionCodecs[CompressionTypes.ZSTD] = () => ({
+  compress: async () => { throw new Error('this client only reads zstd') },
+  decompress: async (buffer) => Buffer.from(unzstd(buffer))
+})
 const here = new URL('.', import.meta.url)
 const name = 'node'
 
