@@ -7,6 +7,7 @@ import (
 
 	"github.com/dovetail-dev/dovetail/compat"
 	"github.com/dovetail-dev/dovetail/compat/avro"
+	"github.com/dovetail-dev/dovetail/compat/jsonschema"
 	"github.com/dovetail-dev/dovetail/compat/protobuf"
 	"github.com/dovetail-dev/dovetail/compat/schema"
 )
@@ -19,12 +20,14 @@ func Parse(src compat.Source) (compat.Schema, error) {
 	switch src.Type {
 	case schema.Avro:
 		return result(avro.Parse(src))
+	case schema.JSON:
+		return result(jsonschema.Parse(src))
 	case schema.Protobuf:
 		return result(protobuf.Parse(src))
 	}
 	return nil, &compat.SyntaxError{
 		Type:   src.Type,
-		Reason: fmt.Sprintf("unknown schema type %q; want %s or %s", src.Type, schema.Avro, schema.Protobuf),
+		Reason: fmt.Sprintf("unknown schema type %q; want %s, %s or %s", src.Type, schema.Avro, schema.JSON, schema.Protobuf),
 	}
 }
 

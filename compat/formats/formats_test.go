@@ -16,6 +16,7 @@ func TestEachTypeHasItsParser(t *testing.T) {
 	}{
 		{"", schema.Avro, `"int"`},
 		{schema.Avro, schema.Avro, `"int"`},
+		{schema.JSON, schema.JSON, `{"type": "object"}`},
 		{schema.Protobuf, schema.Protobuf, `syntax = "proto3"; message M {}`},
 	} {
 		s, err := formats.Parse(compat.Source{Type: c.typ, Text: c.text, Strict: true})
@@ -33,7 +34,7 @@ func TestEachTypeHasItsParser(t *testing.T) {
 // TestErrorsComeWithoutSchema: neither a schema nor a nil pointer in its
 // interface.
 func TestErrorsComeWithoutSchema(t *testing.T) {
-	for _, typ := range []schema.Type{"", schema.Avro, schema.Protobuf, "XML", "avro"} {
+	for _, typ := range []schema.Type{"", schema.Avro, schema.JSON, schema.Protobuf, "XML", "avro"} {
 		s, err := formats.Parse(compat.Source{Type: typ, Text: "{"})
 		var syntax *compat.SyntaxError
 		if s != nil || !errors.As(err, &syntax) {
