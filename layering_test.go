@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 	"serde/jsonschema":             {"compat/...", "serde", "serde/frame"},
 	"serde/protobuf":               {"compat/...", "serde", "serde/frame"},
 	"serde/rules":                  {"compat/...", "serde", "serde/frame"},
+	"serde/service":                {"compat/...", "serde/..."},
 	"broker/record":                {},
 	"broker/internal/vfs":          {},
 	"broker/commitlog":             {"broker/record", "broker/internal/vfs"},

@@ -1,0 +1,28 @@
+// Package service turns JSON documents into framed record bytes and back, with
+// the schemas of a registry and the codecs of serde: for curl, for languages
+// that have no serde, for consoles and command lines.
+//
+//	            ┌─ Encode ──▶ 00 | schema ID | [message indexes] | payload
+//	document ───┤
+//	  (JSON)    └─ Decode ◀── the same, or a payload with its schema header
+//
+// A Converter does this in the process; Handler serves it over HTTP:
+//
+//	POST /serde/{subject}/encode    a document in, bytes out
+//	POST /serde/{subject}/decode    bytes in, a document out
+//	POST /serde/ids/{id}/encode     the same by schema ID
+//	POST /serde/ids/{id}/decode
+//
+// A body of type application/x-ndjson is a batch: one document, or one framed
+// value in base64, for each line. The answer has a line for each:
+//
+//	{"value":…,"id":7}   or   {"error":{"message":…,"path":"items[3].price"}}
+//
+// Avro documents are in the JSON encoding of the specification, Protobuf ones in
+// the JSON mapping of the language. Schemas are compiled once and kept (bounded);
+// a version never changes, so nothing is ever stale but "latest", which is asked
+// for anew after a moment. Bodies, lines and batches are bounded.
+//
+// It declares the Registry that it needs; authentication is the caller's.
+// Everything here is safe for concurrent use.
+package service
