@@ -115,6 +115,10 @@ func (s *state) applyDecoded(rec journal.Record, d decoded) error {
 		return s.applyContext(k, rec.Value)
 	case journal.AssociationKey:
 		return s.applyAssociation(k, rec.Value)
+	case journal.KEKKey:
+		return s.applyKEK(k, rec)
+	case journal.DEKKey:
+		return s.applyDEK(k, rec)
 	}
 	return nil
 }

@@ -24,3 +24,6 @@ func AppendRuleSet(dst []byte, s *schema.RuleSet) []byte { return journal.Append
 func AppendConfig(dst []byte, c Config, levelName string) []byte {
 	return journal.AppendConfigMembers(dst, c, levelName)
 }
+
+// AppendStringMap appends m as a JSON object, its members sorted by name.
+func AppendStringMap(dst []byte, m map[string]string) []byte { return journal.AppendStringMap(dst, m) }

@@ -44,6 +44,16 @@ const (
 	CodeInvalidAssociation     Code = 42212
 	CodeStore                  Code = 50001
 	CodeStoreTimeout           Code = 50002
+
+	CodeKMSDenied         Code = 40370
+	CodeKeyNotFound       Code = 40470
+	CodeKeyNotSoftDeleted Code = 40471
+	CodeKeyParentDeleted  Code = 40472
+	CodeKeyExists         Code = 40971
+	CodeTooManyKeys       Code = 40972
+	CodeInvalidKey        Code = 42271
+	CodeReferencedKey     Code = 42272
+	CodeKeyGeneration     Code = 50070
 )
 
 // Status returns the HTTP status of c.
@@ -223,6 +233,48 @@ func errStore(doing string, cause error) *Error {
 
 func errStoreTimeout(doing string, cause error) *Error {
 	e := newError(CodeStoreTimeout, "Timed out while %s; it is not known whether it took effect", doing)
+	e.Cause = cause
+	return e
+}
+
+func errKeyNotFound(key string) *Error {
+	return newError(CodeKeyNotFound, "Key '%s' not found.", key)
+}
+
+func errKeyNotSoftDeleted(key string) *Error {
+	return newError(CodeKeyNotSoftDeleted, "Key '%s' was not deleted first before being permanently deleted", key)
+}
+
+func errKeyParentDeleted(kek string) *Error {
+	return newError(CodeKeyParentDeleted, "Key '%s' must be undeleted first", kek)
+}
+
+func errKeyExists(key string) *Error {
+	return newError(CodeKeyExists, "Key '%s' already exists with other content", key)
+}
+
+func errTooManyKeys(limit int) *Error {
+	return newError(CodeTooManyKeys, "There are %d keys already, which is the limit", limit)
+}
+
+func errInvalidKey(property, detail string) *Error {
+	return newError(CodeInvalidKey, "Invalid key: '%s' %s", property, detail)
+}
+
+func errReferencedKey(kek string) *Error {
+	return newError(CodeReferencedKey, "Key '%s' still has data keys; delete those first", kek)
+}
+
+// errKMSDenied does not show what the KMS said: it may tell of things that a
+// client should not know.
+func errKMSDenied(kek, doing string, cause error) *Error {
+	e := newError(CodeKMSDenied, "The KMS of key '%s' could not %s", kek, doing)
+	e.Cause = cause
+	return e
+}
+
+func errKeyGeneration(kek string, cause error) *Error {
+	e := newError(CodeKeyGeneration, "A data key for key '%s' could not be generated", kek)
 	e.Cause = cause
 	return e
 }

@@ -41,6 +41,12 @@ type Options struct {
 	// WriteTimeout bounds one append to the journal; 0 is 30 s.
 	WriteTimeout time.Duration
 
+	// KMS are the key management services that the registry may call for
+	// shared KEKs, by kmsType; none without them.
+	KMS map[string]KMS
+	// MaxKeys bounds the KEKs, and the DEKs; 0 is 20,000.
+	MaxKeys int
+
 	Now    func() time.Time // nil is time.Now
 	Logger *slog.Logger     // nil discards
 }
@@ -51,8 +57,8 @@ func (o Options) Validate() error {
 	if o.Journal == nil {
 		errs = append(errs, errors.New("registry: Options.Journal is not set"))
 	}
-	if o.SearchLimit < 0 || o.ParsedBytes < 0 || o.WriteTimeout < 0 {
-		errs = append(errs, errors.New("registry: SearchLimit, ParsedBytes and WriteTimeout must not be negative"))
+	if o.SearchLimit < 0 || o.ParsedBytes < 0 || o.WriteTimeout < 0 || o.MaxKeys < 0 {
+		errs = append(errs, errors.New("registry: SearchLimit, ParsedBytes, WriteTimeout and MaxKeys must not be negative"))
 	}
 	return errors.Join(errs...)
 }
@@ -73,6 +79,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.WriteTimeout == 0 {
 		o.WriteTimeout = 30 * time.Second
+	}
+	if o.MaxKeys == 0 {
+		o.MaxKeys = 20_000
 	}
 	if o.Now == nil {
 		o.Now = time.Now

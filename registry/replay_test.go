@@ -50,6 +50,12 @@ func dump(st *state) string {
 	for k := range st.assocSub.all() {
 		fmt.Fprintf(&b, "by subject %v\n", k)
 	}
+	for name, k := range st.keks.all() {
+		fmt.Fprintf(&b, "kek %q %+v\n", name, *k)
+	}
+	for k, d := range st.deks.all() {
+		fmt.Fprintf(&b, "dek %v %+v\n", k, *d)
+	}
 	return b.String()
 }
 

@@ -23,6 +23,8 @@ type state struct {
 	modes    tree[schema.Subject, Mode]
 	assocs   tree[assocKey, *Association]
 	assocSub tree[subjectAssoc, struct{}]
+	keks     tree[string, *KEK]
+	deks     tree[dekKey, *DEK]
 
 	own *token // of the nodes that may be changed in place; nil once published
 }
@@ -105,6 +107,8 @@ func emptyState() *state {
 		modes:    newTree[schema.Subject, Mode](cmp.Compare[schema.Subject]),
 		assocs:   newTree[assocKey, *Association](compareAssocKeys),
 		assocSub: newTree[subjectAssoc, struct{}](compareSubjectAssocs),
+		keks:     newTree[string, *KEK](cmp.Compare[string]),
+		deks:     newTree[dekKey, *DEK](compareDEKKeys),
 	}
 }
 

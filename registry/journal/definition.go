@@ -97,15 +97,7 @@ func (w *writer) pairs(name string, m map[string]string) {
 		return
 	}
 	w.name(name)
-	w.b = append(w.b, '{')
-	for i, k := range slices.Sorted(maps.Keys(m)) {
-		if i > 0 {
-			w.b = append(w.b, ',')
-		}
-		w.b = append(AppendQuoted(w.b, k), ':')
-		w.b = AppendQuoted(w.b, m[k])
-	}
-	w.b = append(w.b, '}')
+	w.b = AppendStringMap(w.b, m)
 }
 
 // AppendStrings appends list as a JSON array.
@@ -243,4 +235,17 @@ func (d *cursor) stringSet() []string {
 	d.array(func() { list = append(list, d.text()) })
 	slices.Sort(list)
 	return slices.Compact(list)
+}
+
+// AppendStringMap appends m as a JSON object, its members sorted by name.
+func AppendStringMap(dst []byte, m map[string]string) []byte {
+	dst = append(dst, '{')
+	for i, k := range slices.Sorted(maps.Keys(m)) {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(AppendQuoted(dst, k), ':')
+		dst = AppendQuoted(dst, m[k])
+	}
+	return append(dst, '}')
 }

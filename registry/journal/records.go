@@ -22,20 +22,33 @@ const (
 	AssociationKey   KeyType = "ASSOC"
 )
 
+// Key types of our own, for encryption keys. Other readers of the format skip
+// records whose key type they do not know.
+const (
+	KEKKey KeyType = "KEK"
+	DEKKey KeyType = "DEK"
+)
+
+// keyTypes are all of them.
+var keyTypes = [...]KeyType{SchemaKey, ConfigKey, ModeKey, DeleteSubjectKey, ClearSubjectKey, NoopKey, ContextKey, AssociationKey, KEKKey, DEKKey}
+
 // Key is a record's key. Which members count depends on Type; the rest stay
 // zero, so that two keys of one thing are ==.
 type Key struct {
 	Type    KeyType
-	Subject schema.Subject // SCHEMA, CONFIG, MODE, DELETE_SUBJECT, CLEAR_SUBJECT, ASSOC
-	Version schema.Version // SCHEMA
+	Subject schema.Subject // SCHEMA, CONFIG, MODE, DELETE_SUBJECT, CLEAR_SUBJECT, ASSOC, DEK
+	Version schema.Version // SCHEMA, DEK
 	Context schema.Context // CONTEXT
-	Tenant  string         // CONTEXT, ASSOC; written as "default" when empty
+	Tenant  string         // CONTEXT, ASSOC, KEK, DEK; written as "default" when empty
 
 	// ASSOC
 	ResourceName      string
 	ResourceNamespace string
 	ResourceType      string
 	AssociationType   string
+
+	KEK       string // KEK, DEK: the key's name
+	Algorithm string // DEK
 }
 
 const defaultTenant = "default"
@@ -63,6 +76,17 @@ func AppendKey(dst []byte, k Key) []byte {
 		w.str("resourceType", k.ResourceType)
 		w.str("associationType", k.AssociationType)
 		w.str("subject", string(k.Subject))
+		w.int("magic", 0)
+	case KEKKey:
+		w.str("tenant", tenantOr(k.Tenant))
+		w.str("name", k.KEK)
+		w.int("magic", 0)
+	case DEKKey:
+		w.str("tenant", tenantOr(k.Tenant))
+		w.str("kekName", k.KEK)
+		w.str("subject", string(k.Subject))
+		w.str("algorithm", k.Algorithm)
+		w.int("version", int64(k.Version))
 		w.int("magic", 0)
 	default:
 		w.str("subject", string(k.Subject))
@@ -109,6 +133,10 @@ func ParseKey(b []byte) (Key, error) {
 			k.ResourceType = d.str()
 		case "associationType":
 			k.AssociationType = d.str()
+		case "name", "kekName":
+			k.KEK = d.str()
+		case "algorithm":
+			k.Algorithm = d.str()
 		default:
 			d.skip()
 		}
@@ -124,7 +152,12 @@ func ParseKey(b []byte) (Key, error) {
 		if magic != 0 && magic != 1 {
 			return Key{}, fmt.Errorf("journal: key of subject %q: unknown magic %d", k.Subject, magic)
 		}
-	case ConfigKey, ModeKey, DeleteSubjectKey, ClearSubjectKey, NoopKey, ContextKey, AssociationKey:
+	case DEKKey:
+		if k.Version < 1 {
+			return Key{}, fmt.Errorf("journal: DEK key of subject %q: version %d is not 1 or more", k.Subject, k.Version)
+		}
+		fallthrough
+	case ConfigKey, ModeKey, DeleteSubjectKey, ClearSubjectKey, NoopKey, ContextKey, AssociationKey, KEKKey:
 		if magic != 0 {
 			return Key{}, fmt.Errorf("journal: %s key: unknown magic %d", k.Type, magic)
 		}
@@ -137,7 +170,7 @@ func ParseKey(b []byte) (Key, error) {
 // keyType returns the constant for a known name, so that keys do not hold on to
 // the bytes they were read from.
 func keyType(s string) KeyType {
-	for _, t := range [...]KeyType{SchemaKey, ConfigKey, ModeKey, DeleteSubjectKey, ClearSubjectKey, NoopKey, ContextKey, AssociationKey} {
+	for _, t := range keyTypes {
 		if s == string(t) {
 			return t
 		}

@@ -29,6 +29,9 @@ func TestKeyBytes(t *testing.T) {
 		{Key{Type: ContextKey, Context: ".ctx"}, `{"keytype":"CONTEXT","tenant":"default","context":".ctx","magic":0}`},
 		{Key{Type: AssociationKey, ResourceName: "t", ResourceNamespace: "lkc", ResourceType: "topic", AssociationType: "value", Subject: "s"},
 			`{"keytype":"ASSOC","tenant":"default","resourceName":"t","resourceNamespace":"lkc","resourceType":"topic","associationType":"value","subject":"s","magic":0}`},
+		{Key{Type: KEKKey, KEK: "k"}, `{"keytype":"KEK","tenant":"default","name":"k","magic":0}`},
+		{Key{Type: DEKKey, KEK: "k", Subject: "s", Algorithm: "AES256_GCM", Version: 2},
+			`{"keytype":"DEK","tenant":"default","kekName":"k","subject":"s","algorithm":"AES256_GCM","version":2,"magic":0}`},
 	} {
 		got := string(AppendKey(nil, c.key))
 		if got != c.want {
@@ -134,6 +137,14 @@ func TestValuesRoundTrip(t *testing.T) {
 	if got, err := ParseAssociation(AppendAssociation(nil, a)); err != nil || got != a {
 		t.Errorf("association: %+v, %v", got, err)
 	}
+	kek := KEKValue{Name: "k", KMSType: "local-kms", KMSKeyID: "id", KMSProps: map[string]string{"a": "b"}, Doc: "d", Shared: true, Deleted: true}
+	if got, err := ParseKEK(AppendKEK(nil, kek)); err != nil || !reflect.DeepEqual(got, kek) {
+		t.Errorf("KEK: %+v, %v", got, err)
+	}
+	dek := DEKValue{KEK: "k", Subject: ":.c:s", Algorithm: "AES256_SIV", Version: 3, Wrapped: "AAEC", Deleted: true}
+	if got, err := ParseDEK(AppendDEK(nil, dek)); err != nil || got != dek {
+		t.Errorf("DEK: %+v, %v", got, err)
+	}
 }
 
 func FuzzParseKey(f *testing.F) {
@@ -186,6 +197,16 @@ func FuzzParseOtherValues(f *testing.F) {
 		if v, err := ParseMode(b); err == nil {
 			if _, err := ParseMode(AppendMode(nil, v)); err != nil {
 				t.Fatal(err)
+			}
+		}
+		if v, err := ParseKEK(b); err == nil {
+			if again, err := ParseKEK(AppendKEK(nil, v)); err != nil || again.Name != v.Name {
+				t.Fatalf("%+v reads back as %+v, %v", v, again, err)
+			}
+		}
+		if v, err := ParseDEK(b); err == nil {
+			if again, err := ParseDEK(AppendDEK(nil, v)); err != nil || again != v {
+				t.Fatalf("%+v reads back as %+v, %v", v, again, err)
 			}
 		}
 		_, _ = ParseDeleteSubject(b)

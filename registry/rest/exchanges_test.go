@@ -1,8 +1,10 @@
 package rest
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"net/http"
@@ -10,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -70,7 +73,8 @@ type exchange struct {
 
 func newExchange(t *testing.T) *exchange {
 	now := func() time.Time { return time.UnixMilli(1_700_000_000_000) }
-	reg, err := registry.Open(context.Background(), registry.Options{Journal: &journal.Memory{Now: now}, Now: now})
+	reg, err := registry.Open(context.Background(), registry.Options{Journal: &journal.Memory{Now: now}, Now: now,
+		KMS: map[string]registry.KMS{"reverse": reverseKMS{}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,6 +83,30 @@ func newExchange(t *testing.T) *exchange {
 		handler: Handler(reg, Options{Version: "1.2.3", Commit: "abc", KafkaClusterID: "kafka-1", Deployment: []string{"test"}}),
 		ids:     map[string]string{}, numbers: map[string]string{},
 	}
+}
+
+// reverseKMS wraps a key as its bytes backwards behind the name of its own.
+// Keys named "closed…" it does not have. What it makes up is random, so what
+// exchanges show of a DEK is masked.
+type reverseKMS struct{}
+
+func (reverseKMS) Wrap(_ context.Context, id string, _ map[string]string, key []byte) ([]byte, error) {
+	if strings.HasPrefix(id, "closed") {
+		return nil, errors.New("no such key")
+	}
+	key = slices.Clone(key)
+	slices.Reverse(key)
+	return append([]byte(id+"|"), key...), nil
+}
+
+func (reverseKMS) Unwrap(_ context.Context, id string, _ map[string]string, wrapped []byte) ([]byte, error) {
+	key, ok := bytes.CutPrefix(wrapped, []byte(id+"|"))
+	if !ok {
+		return nil, errors.New("wrapped by another key")
+	}
+	key = slices.Clone(key)
+	slices.Reverse(key)
+	return key, nil
 }
 
 func (e *exchange) replay(t *testing.T, file, text string) string {
@@ -129,6 +157,7 @@ var (
 	numberedID = regexp.MustCompile(`"(id|maxId)":(\d+)`)
 	namedID    = regexp.MustCompile(`"?#(\d+)"?`)
 	randomGUID = regexp.MustCompile(`"guid":"[0-9a-f-]{36}",("resourceName")`)
+	generated  = regexp.MustCompile(`"(encryptedKeyMaterial|keyMaterial)":"[^"]{16,}"`)
 	timestamp  = regexp.MustCompile(`"(ts|createTs|updateTs)":\d+`)
 )
 
@@ -161,6 +190,7 @@ func (e *exchange) do(t *testing.T, method, target string, header http.Header, b
 		return `"` + m[1] + `":"` + e.name(m[2]) + `"`
 	})
 	answer = randomGUID.ReplaceAllString(answer, `"guid":"<random>",$1`)
+	answer = generated.ReplaceAllString(answer, `"$1":"<random>"`)
 	return head + "\n" + timestamp.ReplaceAllString(answer, `"$1":"<ts>"`)
 }
 
