@@ -6,7 +6,7 @@ SHELL := bash
 
 BIN      := bin/dovetail
 PKG      ?= ./...
-FUZZTIME ?= 5s
+FUZZTIME ?= 10s
 # The race detector needs a C compiler; without one the tests run all the same.
 CC_FOUND := $(shell command -v $${CC:-cc} 2>/dev/null || command -v gcc 2>/dev/null || command -v clang 2>/dev/null)
 RACE     := $(if $(CC_FOUND),-race,)
@@ -23,7 +23,7 @@ build: ## build bin/dovetail
 
 .PHONY: demo
 demo: build ## play the whole story on real records; EXIT=1 ends after it
-	@go run ./examples/flights --dovetail $(BIN) $(if $(EXIT),--exit,)
+	@CGO_ENABLED=0 go run -trimpath ./examples/flights --dovetail $(BIN) $(if $(EXIT),--exit,)
 
 .PHONY: run
 run: build ## run registry and broker with the data in ./dovetail-data
@@ -33,23 +33,18 @@ run: build ## run registry and broker with the data in ./dovetail-data
 test: vet ## everything that needs only Go: race detector, and each core decoder fuzzed for a moment
 	@[ -n "$(RACE)" ] || echo "no C compiler here: running without the race detector"
 	go test $(RACE) -timeout 9m $(PKG)
-	@$(MAKE) --no-print-directory fuzz FUZZTIME=2s FUZZ='$(FUZZ_CORE)'
+	@.ci/fuzz 2s $(FUZZ_CORE)
 
 .PHONY: race
 race: ## the tests, three times, with the race detector
 	go test -race -count=3 -timeout 30m $(PKG)
 
 # Decoders of bytes that strangers send; `make test` fuzzes these.
-FUZZ_CORE := ^Fuzz(Request|Batch|Split|Parse|Walk|Validate)
-FUZZ      ?= ^Fuzz
+FUZZ_CORE := FuzzRequest FuzzBatch FuzzSplit FuzzParse FuzzDecode FuzzWalk FuzzCheck
 
 .PHONY: fuzz
-fuzz: ## fuzz every decoder for FUZZTIME each
-	@for dir in $$(grep -rl --include='*_test.go' -E '^func Fuzz' . | grep -v '/node_modules/' | xargs -n1 dirname | sort -u); do \
-	  for f in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | sed 's/^func //' | sort -u); do \
-	    if [[ "$$f" =~ $(FUZZ) ]]; then \
-	      echo "fuzz $$dir $$f"; (cd $$dir && go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) . | grep -vE '^fuzz: elapsed' ); \
-	    fi; done; done
+fuzz: ## fuzz every decoder for FUZZTIME each; FUZZ names some of them
+	@.ci/fuzz $(FUZZTIME) $(FUZZ)
 
 .PHONY: bench bench-registry bench-broker bench-serde
 bench: bench-serde bench-registry bench-broker ## all benchmarks, as tables; results in bench/results
@@ -62,7 +57,7 @@ bench-serde: ## the codecs and serializers beside their peers
 
 .PHONY: crash
 crash: build ## kill the broker at random moments under load and look for what was lost; ROUNDS=1000
-	go run ./cmd/dovetail-crash --dovetail $(BIN) --rounds $(or $(ROUNDS),1000)
+	CGO_ENABLED=0 go run -trimpath ./cmd/dovetail-crash --dovetail $(BIN) --rounds $(or $(ROUNDS),1000)
 
 .PHONY: interop
 interop: build ## other people's clients, against each other and against ours (needs make deps)
