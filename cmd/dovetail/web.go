@@ -19,7 +19,8 @@ import (
 // web is what the HTTP address serves: the probes and metrics from the first
 // moment, the registry once it is open.
 type web struct {
-	mux *http.ServeMux
+	mux     *http.ServeMux
+	metrics *webMetrics
 
 	mu       sync.RWMutex
 	registry *registry.Registry
@@ -28,7 +29,7 @@ type web struct {
 }
 
 func newWeb(metrics *prometheus.Registry) *web {
-	w := &web{mux: http.NewServeMux()}
+	w := &web{mux: http.NewServeMux(), metrics: newWebMetrics(metrics)}
 	w.mux.HandleFunc("GET /healthz", func(rw http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(rw, "ok\n") })
 	w.mux.HandleFunc("GET /readyz", w.readyz)
 	w.mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
@@ -55,7 +56,7 @@ func (w *web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(rw, `{"error_code":50003,"message":"The registry is starting."}`)
 		return
 	}
-	rest.ServeHTTP(rw, r)
+	w.metrics.serve(rest, rw, r)
 }
 
 func (w *web) open(reg *registry.Registry, j journal.Journal, rest http.Handler) {
