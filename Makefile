@@ -33,7 +33,12 @@ run: build ## run registry and broker with the data in ./dovetail-data
 test: vet ## everything that needs only Go: race detector, and each core decoder fuzzed for a moment
 	@[ -n "$(RACE)" ] || echo "no C compiler here: running without the race detector"
 	go test $(RACE) -timeout 9m $(PKG)
+	@$(MAKE) --no-print-directory test-modules
 	@.ci/fuzz 2s $(FUZZ_CORE)
+
+.PHONY: test-modules
+test-modules: ## the modules of their own that test with Go alone
+	cd serde/hamba && go vet ./... && go test -timeout 5m ./...
 
 .PHONY: race
 race: ## the tests, three times, with the race detector
