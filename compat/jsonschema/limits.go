@@ -19,7 +19,7 @@ const (
 	MaxResources = 10_000
 
 	maxValues       = 1 << 20 // JSON values in all texts together
-	maxNodes        = 200_000 // schemas reached from the root
+	maxNodes        = 50_000  // schemas reached from the root
 	maxPatternSize  = 50_000  // instructions of a compiled pattern
 	maxLibraryNodes = 20_000  // schemas that the library is given: its compiler takes quadratic time
 	maxRefHops      = 1000    // $refs in a row that lead to nothing but a $ref

@@ -157,7 +157,7 @@ func hasAny(v *Value, keywords []string) bool {
 }
 
 // hasParts reports whether v says anything beside references and annotations.
-func hasParts(v *Value, _ Dialect) bool {
+func hasParts(v *Value) bool {
 	for _, s := range sniffed {
 		if hasAny(v, s.keywords) {
 			return true
@@ -207,9 +207,9 @@ func (b *builder) fill(n *node) {
 		return
 	}
 	d := b.dialect(v)
-	if parts := b.parts(v, d); len(parts) == 1 {
+	if parts := b.parts(v, d); len(parts) == 1 && b.nodes[parts[0].at] == n {
 		*n = *parts[0]
-	} else if len(parts) > 1 {
+	} else if len(parts) > 0 {
 		n.shape, n.combined = shapeCombined, &combinedRules{allOf, parts}
 	}
 	n.at = v

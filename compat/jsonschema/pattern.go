@@ -42,6 +42,10 @@ func CompilePattern(pattern string) (*regexp.Regexp, error) {
 		switch e.Code {
 		case syntax.ErrInvalidPerlOp:
 			return fail(true, "look-around is not supported: "+e.Expr)
+		case syntax.ErrInvalidNamedCapture:
+			if strings.HasPrefix(e.Expr, "(?<=") || strings.HasPrefix(e.Expr, "(?<!") {
+				return fail(true, "look-around is not supported: "+e.Expr)
+			}
 		case syntax.ErrInvalidRepeatSize, syntax.ErrLarge, syntax.ErrNestingDepth:
 			return fail(true, "too large: "+e.Expr)
 		case syntax.ErrInvalidEscape, syntax.ErrInvalidCharRange:

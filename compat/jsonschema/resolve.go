@@ -29,7 +29,7 @@ type linker struct {
 	root      *resource
 	refs      map[*Value]*Value // schema with a $ref → target
 	dynamic   map[*Value]*Value // schema with a $dynamicRef or $recursiveRef → where it leads by itself
-	order     []*Value          // keys of refs, as they were met
+	order     []*Value          // schemas with a reference, as they were met
 	meta      map[*Value]string // schema whose $ref leads to a published meta-schema
 	nodes     int
 }
@@ -228,6 +228,7 @@ func (l *linker) references(v *Value) (targets []*Value, alone bool, err error) 
 		}
 		if meta == "" {
 			l.dynamic[v] = target
+			l.order = append(l.order, v)
 			targets = append(targets, target)
 		}
 	}
@@ -239,14 +240,14 @@ func (l *linker) references(v *Value) (targets []*Value, alone bool, err error) 
 func (l *linker) find(v *Value, keyword, ref string) (target *Value, meta string, err error) {
 	in := l.scope[v]
 	uri, fragment, _ := strings.Cut(ref, "#")
+	if whole, ok := l.names[ref]; ok && fragment != "" {
+		return whole.root, "", nil
+	}
 	r, known := in, true
 	if uri != "" {
 		r, known = l.lookup(in, uri)
 	}
 	if !known {
-		if whole, ok := l.names[ref]; ok {
-			return whole.root, "", nil
-		}
 		if isMetaSchema(uri) {
 			return nil, bareURI(uri) + "#" + fragment, nil
 		}
@@ -320,12 +321,19 @@ func (l *linker) pointer(r *resource, pointer string) (*Value, error) {
 	return v, l.walk(v, r) // where no keyword has led yet
 }
 
-// onlyRef reports whether v is a $ref and nothing else that counts.
-func (l *linker) onlyRef(v *Value) bool {
-	if l.refs[v] == nil {
-		return false
+// onlyRef returns what v leads to if v is a reference and nothing else that
+// counts, otherwise nil.
+func (l *linker) onlyRef(v *Value) *Value {
+	ref, dynamic := l.refs[v], l.dynamic[v]
+	switch {
+	case ref != nil && l.dialect(v).refAlone():
+		return ref
+	case ref != nil && dynamic != nil, l.meta[v] != "", ref == nil && dynamic == nil, hasParts(v):
+		return nil
+	case ref != nil:
+		return ref
 	}
-	return l.dialect(v).refAlone() || l.dynamic[v] == nil && !hasParts(v, l.dialect(v))
+	return dynamic
 }
 
 // noLoops refuses references that only lead back to themselves.
@@ -333,7 +341,7 @@ func (l *linker) noLoops() error {
 	good := map[*Value]bool{}
 	for _, v := range l.order {
 		var trail []*Value
-		for at := v; l.onlyRef(at) && !good[at]; at = l.refs[at] {
+		for at := v; at != nil && !good[at]; at = l.onlyRef(at) {
 			trail = append(trail, at)
 			if len(trail) > maxRefHops {
 				return v.doc.fail(int(v.pos), v.pointer()+"/$ref", "this $ref leads back to itself, or through more than "+
@@ -349,10 +357,13 @@ func (l *linker) noLoops() error {
 
 // follow returns the schema that v stands for.
 func (l *linker) follow(v *Value) *Value {
-	for l.onlyRef(v) {
-		v = l.refs[v]
+	for {
+		next := l.onlyRef(v)
+		if next == nil {
+			return v
+		}
+		v = next
 	}
-	return v
 }
 
 // pointer returns the JSON pointer of v in its text, for messages: it searches.
