@@ -202,40 +202,5 @@ func (p *Partition) WaitBeyond(ctx context.Context, offset int64) error {
 	return nil
 }
 
-// appendInternal appends records to a partition of an internal topic and waits
-// until they are durable. It returns the offset of the last one.
-func (b *Broker) appendInternal(ctx context.Context, topic string, partition int32, records []Record) (last int64, err error) {
-	p, err := b.partition(topic, partition)
-	if err != nil {
-		return 0, err
-	}
-	end, err := p.AppendRecords(ctx, AnyEnd, records...)
-	return end - 1, err
-}
-
-// replayInternal calls apply with every record of a partition, in order, as far
-// as they are durable.
-func (b *Broker) replayInternal(ctx context.Context, topic string, partition int32, apply func(Record) error) error {
-	p, err := b.partition(topic, partition)
-	if err != nil {
-		return err
-	}
-	for at := p.StartOffset(); ; {
-		records, next, err := p.ReadRecords(ctx, at, 1000)
-		if err != nil {
-			return fmt.Errorf("%s-%d at offset %d: %w", topic, partition, at, err)
-		}
-		for _, r := range records {
-			if err := apply(r); err != nil {
-				return fmt.Errorf("%s-%d at offset %d: %w", topic, partition, r.Offset, err)
-			}
-		}
-		if next == at {
-			return nil
-		}
-		at = next
-	}
-}
-
 // ClusterID is what clients know the cluster by. It is empty before Start.
 func (b *Broker) ClusterID() string { return b.clusterID }

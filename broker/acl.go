@@ -154,9 +154,6 @@ func (r *request) principal() string {
 	return anonymous
 }
 
-// notAsked is what answers say about authorized operations that nobody asked for.
-const notAsked = -1 << 31
-
 // authorizedOperations is the set of operations that the client may do, as
 // bits, of those that a kind of resource knows.
 func (b *Broker) authorizedOperations(r *request, resource kmsg.ACLResourceType, name string) int32 {

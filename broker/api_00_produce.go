@@ -221,14 +221,6 @@ type transactionalWrite struct {
 	add             bool // the write itself adds the partition (KIP-890)
 }
 
-// transactionGate is what Produce asks of the transaction coordinator.
-type transactionGate interface {
-	// verify says whether the partition is part of the producer's ongoing
-	// transaction, adding it, durably, if the write may do so. The code is 0 if
-	// it is. The string is for people.
-	verify(w transactionalWrite) (code int16, why string)
-}
-
 // validate asks the validator and returns what of the batch may be appended:
 // all of it, or, with dead letters, the rest. It reports false if the batch is
 // refused.

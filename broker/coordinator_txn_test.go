@@ -204,7 +204,7 @@ func TestConsumeProcessProduce(t *testing.T) {
 			work := func(id string, stopAfter int) {
 				s, err := kgo.NewGroupTransactSession(append([]kgo.Opt{kgo.SeedBrokers(b.Addr("").String()), kgo.TransactionalID(id),
 					kgo.ConsumerGroup("etl"), kgo.ConsumeTopics("in"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-					kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.RequireStableFetchOffsets(), kgo.DefaultProduceTopic("out"),
+					kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.DefaultProduceTopic("out"),
 					kgo.HeartbeatInterval(100 * time.Millisecond), kgo.FetchMaxWait(50 * time.Millisecond), kgo.FetchMaxPartitionBytes(512)}, opts...)...)
 				if err != nil {
 					t.Error(err)

@@ -136,12 +136,6 @@ func (s *fetchSessions) resume(req *kmsg.FetchRequest, principal string, now tim
 	return f, nil
 }
 
-func (s *fetchSessions) count() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.byID)
-}
-
 // change takes a request's changes in and returns all that the session reads.
 func (f *fetchSession) change(set []fetchAsked, forget []fetchKey) []fetchAsked {
 	f.mu.Lock()

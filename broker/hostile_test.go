@@ -104,7 +104,9 @@ func TestAnswersComeInTheOrderOfTheRequests(t *testing.T) {
 			all = append(all, frameOf(produceRequest("t", 1, batchOf(t, 1)), i)...)
 		}
 	}
-	go c.write(all)
+	go func() { // what fails here is missed below
+		_, _ = c.conn.Write(all)
+	}()
 	var offset int64
 	for i := int32(1); i <= n; i++ {
 		if i%3 == 0 {

@@ -57,10 +57,6 @@ func compareSubjectAssocs(a, b subjectAssoc) int {
 	return cmp.Or(cmp.Compare(a.subject, b.subject), compareAssocKeys(a.key, b.key))
 }
 
-func (a *Association) key() assocKey {
-	return assocKey{a.ResourceNamespace, a.ResourceName, a.ResourceType, a.AssociationType, a.Subject}
-}
-
 func (a *Association) journalKey() journal.Key {
 	return journal.Key{
 		Type: journal.AssociationKey, ResourceName: a.ResourceName, ResourceNamespace: a.ResourceNamespace,

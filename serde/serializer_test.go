@@ -275,7 +275,7 @@ func TestLatestAges(t *testing.T) {
 	}
 	c.forward(time.Minute)
 	r.fail(ErrUnavailable)
-	if id() != 1 || id() != 1 {
+	if first, second := id(), id(); first != 1 || second != 1 {
 		t.Error("the old answer was not used on while the registry is down")
 	}
 	if n := r.count("version"); n != 2 {

@@ -147,9 +147,3 @@ func (c *cursorCache) move(s *segment, from, offset, pos int64) {
 	}
 	c.cursors[i] = cursor{s, offset, pos}
 }
-
-func (c *cursorCache) reset() {
-	c.mu.Lock()
-	c.cursors = [8]cursor{}
-	c.mu.Unlock()
-}

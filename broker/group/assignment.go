@@ -46,14 +46,6 @@ func (a assignment) equal(b assignment) bool {
 	return maps.EqualFunc(a, b, func(x, y []int32) bool { return slices.Equal(x, y) })
 }
 
-func (a assignment) clone() assignment {
-	out := make(assignment, len(a))
-	for id, list := range a {
-		out[id] = slices.Clone(list)
-	}
-	return out
-}
-
 func (a assignment) count() int {
 	n := 0
 	for _, list := range a {

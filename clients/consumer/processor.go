@@ -37,7 +37,7 @@ func NewProcessor[K, V any](key Decoder[K], value Decoder[V], opts ...Option) (*
 	if err != nil {
 		return nil, err
 	}
-	options := append(cfg.kafka(), kgo.TransactionalID(cfg.transactionalID), kgo.RequireStableFetchOffsets())
+	options := append(cfg.kafka(), kgo.TransactionalID(cfg.transactionalID))
 	session, err := kgo.NewGroupTransactSession(options...)
 	if err != nil {
 		return nil, fmt.Errorf("consumer: %w", err)

@@ -13,11 +13,10 @@ const (
 )
 
 type (
-	small   = avrobench.Small
-	address = avrobench.Address
-	item    = avrobench.Item
-	order   = avrobench.Order
-	batch   = avrobench.Batch
+	small = avrobench.Small
+	item  = avrobench.Item
+	order = avrobench.Order
+	batch = avrobench.Batch
 )
 
 func newSmall() small { return avrobench.NewSmall() }
