@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -37,7 +36,7 @@ func clients() []client {
 		{name: "franz", command: []string{"build/franz"}, codecs: all},
 		{name: "node", command: []string{"node", "node/client.mjs"}, codecs: []string{"none", "gzip", "snappy"}, serdes: true},
 		{name: "python", command: []string{".venv/bin/python", "python/client.py"}, codecs: all, serdes: true},
-		{name: "java", command: []string{"java", "-Xshare:auto", "-cp", "java/target/classes:java/target/lib/*", "dev.dovetail.interop.Client"}, codecs: all},
+		{name: "java", command: java("java/target/classes:java/target/lib/*", "dev.dovetail.interop.Client"), codecs: all},
 		{name: "dovetail", command: []string{"build/ours"}, serdes: true, only: true},
 	}
 }
@@ -50,8 +49,8 @@ func TestInterop(t *testing.T) {
 			t.Fatalf("%s is not installed: run make deps", tool)
 		}
 	}
-	build(t, "build/franz", "./franz")
-	build(t, "build/ours", "./ours")
+	t.Parallel()
+	buildClients(t)
 	s := startServer(t)
 	table := newTable()
 	t.Cleanup(func() { t.Log("\n" + table.String()) })
@@ -69,6 +68,8 @@ func TestInterop(t *testing.T) {
 	for _, format := range []string{"avro", "protobuf"} {
 		t.Run(format, func(t *testing.T) { s.serdes(t, table, format) })
 	}
+	s.stop(t)
+	t.Run("files", func(t *testing.T) { judgeFiles(t, s.dir) })
 }
 
 // records: what each client wrote, in each of its codecs, each client reads in a
@@ -270,47 +271,22 @@ func tail(b []byte) string {
 	return string(b)
 }
 
-func build(t *testing.T, out, pkg string) {
+// buildClients builds the clients that are written in Go, once.
+func buildClients(t *testing.T) {
 	t.Helper()
-	if b, err := exec.Command("go", "build", "-o", out, pkg).CombinedOutput(); err != nil {
-		t.Fatalf("go build %s: %v\n%s", pkg, err, b)
+	if err := goClients(); err != nil {
+		t.Fatal(err)
 	}
 }
 
-// server is a running dovetail serve.
-type server struct {
-	kafka, registry string
-	binary          string
-}
-
-func startServer(t *testing.T) *server {
-	t.Helper()
-	binary, err := filepath.Abs("../../bin/dovetail")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(binary); err != nil {
-		t.Fatalf("%v: run make build", err)
-	}
-	s := &server{binary: binary, kafka: freeAddr(t), registry: freeAddr(t)}
-	cmd := exec.Command(binary, "serve", "--data-dir", t.TempDir(), "--http-addr", s.registry, "--kafka-addr", s.kafka)
-	var log bytes.Buffer
-	cmd.Stderr = &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(os.Interrupt)
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("the server ended with %v", err)
+var goClients = sync.OnceValue(func() error {
+	for _, name := range []string{"franz", "ours"} {
+		if b, err := exec.Command("go", "build", "-o", "build/"+name, "./"+name).CombinedOutput(); err != nil {
+			return fmt.Errorf("go build ./%s: %w\n%s", name, err, b)
 		}
-		if t.Failed() {
-			t.Logf("server log:\n%s", tail(log.Bytes()))
-		}
-	})
-	s.awaitReady(t)
-	return s
-}
+	}
+	return nil
+})
 
 func (s *server) run(c client, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
