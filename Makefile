@@ -68,6 +68,10 @@ crash: build ## kill the broker at random moments under load and look for what w
 interop: build ## other people's clients, against each other and against ours (needs make deps)
 	$(MAKE) --no-print-directory -C clients/interop
 
+.PHONY: kgo
+kgo: build ## all of franz-go's own tests, as a ratchet
+	$(MAKE) --no-print-directory -C clients/interop kgo
+
 .PHONY: vet
 vet: ## go vet
 	@go vet $(PKG)
