@@ -337,13 +337,14 @@ func (s *story) evolve(ctx context.Context) error {
 
 func (s *story) refuse(ctx context.Context) error {
 	say("somebody makes delay_minutes a string and adds \"gate\" without a default:")
-	status, answer, err := s.post(ctx, "/subjects/"+flightsTopic+"-value/versions", map[string]any{"schema": flightV3})
+	status, answer, err := s.post(ctx, "/subjects/"+flightsTopic+"-value/versions?explain=true", map[string]any{"schema": flightV3})
 	if err != nil {
 		return err
 	}
 	var refusal struct {
-		Code    int `json:"error_code"`
-		Message string
+		Code        int `json:"error_code"`
+		Message     string
+		Explanation []struct{ Rule, Sentence, Suggestion string }
 	}
 	if err := json.Unmarshal(answer, &refusal); err != nil {
 		return err
@@ -357,11 +358,13 @@ func (s *story) refuse(ctx context.Context) error {
 		}
 	}
 	proven("%d, error code %d:", status, refusal.Code)
-	for _, line := range strings.SplitAfter(refusal.Message, "}, ") {
-		if i := strings.Index(line, "{oldSchema: "); i >= 0 {
-			line = line[:i] + "{oldSchema: …}"
-		}
-		say("  %s", line)
+	for _, e := range refusal.Explanation {
+		say("  %s", e.Rule)
+		say("    %s", e.Sentence)
+		say("    %s", e.Suggestion)
+	}
+	if len(refusal.Explanation) != 2 {
+		return fmt.Errorf("%d findings are explained, want 2", len(refusal.Explanation))
 	}
 	versions, err := s.registry.Versions(ctx, flightsTopic+"-value", srclient.VersionsOptions{})
 	if err != nil {

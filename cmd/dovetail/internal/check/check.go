@@ -50,6 +50,7 @@ type Finding struct {
 	Level    string          `json:"level"`
 	Reader   string          `json:"reader"` // "new" or "old": the side that could not read
 	Message  string          `json:"message"`
+	Edit     string          `json:"edit,omitempty"` // the smallest one that would pass
 	Position compat.Position `json:"-"`
 }
 
@@ -156,7 +157,7 @@ func finding(path string, level compat.Level, label string, f compat.Finding, ne
 	return Finding{
 		File: path, Line: pos.Line, Column: pos.Column, Position: pos,
 		Rule: f.Rule, Path: f.Path, Against: label, Level: level.String(), Reader: f.Roles.Reader,
-		Message: f.Sentence,
+		Message: f.Explain(label), Edit: f.Suggestion(),
 	}
 }
 

@@ -24,11 +24,10 @@ var Writers = map[string]Writer{
 func WriteText(w io.Writer, r *Report) error {
 	var b strings.Builder
 	for _, f := range r.Findings {
-		fmt.Fprintf(&b, "%s:%d:%d: %s breaks %s with %s\n", f.File, f.Line, f.Column, f.Rule, f.Level, f.Against)
-		if f.Path != "" {
-			fmt.Fprintf(&b, "    at %s in the schema\n", f.Path)
+		fmt.Fprintf(&b, "%s:%d:%d: %s breaks %s with %s\n    %s\n", f.File, f.Line, f.Column, f.Rule, f.Level, f.Against, f.Message)
+		if f.Edit != "" {
+			fmt.Fprintf(&b, "    %s\n", f.Edit)
 		}
-		fmt.Fprintf(&b, "    %s\n", f.Message)
 	}
 	for _, p := range r.Problems {
 		fmt.Fprintf(&b, "%s%s\n", place(p), p.Message)
