@@ -53,6 +53,7 @@ var mayImport = map[string][]string{
 	"clients/producer":             {"serde/...", "compat/schema"},
 	"clients/consumer":             {"serde/...", "compat/schema"},
 	"clients/consumer/dedup/...":   {"clients/consumer", "clients/consumer/dedup"},
+	"clients/cluster":              {},
 	"clients/console":              {"clients/...", "compat/...", "serde/..."},
 	"cmd/...":                      {"..."},
 	"examples/...":                 {"..."},

@@ -69,6 +69,6 @@ the clients you have work as they are.
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(newServe(), newCheck(), newGen(), newVersion())
+	root.AddCommand(newServe(), newCheck(), newGen(), newSchema(), newTopic(), newGroup(), newProduce(), newConsume(), newVersion())
 	return root
 }

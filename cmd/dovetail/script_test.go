@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"net"
+	"net/http"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -19,8 +22,16 @@ func TestMain(m *testing.M) {
 // print and how they end.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir:  "testdata/script",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"ready": waitReady},
 		Setup: func(env *testscript.Env) error {
+			for _, name := range []string{"HTTP", "KAFKA"} {
+				addr, err := freeAddr()
+				if err != nil {
+					return err
+				}
+				env.Setenv(name, addr)
+			}
 			env.Setenv("GIT_CONFIG_GLOBAL", "/dev/null")
 			env.Setenv("GIT_AUTHOR_NAME", "a")
 			env.Setenv("GIT_AUTHOR_EMAIL", "a@example.org")
@@ -29,4 +40,33 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 	})
+}
+
+// freeAddr is an address that nobody listened on a moment ago.
+func freeAddr() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// waitReady is the script command "ready": it returns when the server at $HTTP
+// can serve.
+func waitReady(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: ready")
+	}
+	url := "http://" + ts.Getenv("HTTP") + "/readyz"
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		answer, err := http.Get(url)
+		if err != nil {
+			continue
+		}
+		_ = answer.Body.Close()
+		if answer.StatusCode == http.StatusOK {
+			return
+		}
+	}
+	ts.Fatalf("%s is not ready", url)
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/dovetail-dev/dovetail/registry/journal/redis"
 	"github.com/dovetail-dev/dovetail/registry/rest"
 	"github.com/dovetail-dev/dovetail/registry/validate"
+	"github.com/dovetail-dev/dovetail/serde/service"
 )
 
 // serveSettings are the flags of serve.
@@ -191,7 +192,12 @@ func serve(ctx context.Context, s serveSettings, stderr interface{ Write([]byte)
 	}
 	validator.validator = validate.New(registryLookup{reg}, validate.Options{})
 	close(registryOpen)
-	web.open(reg, j, rest.Handler(reg, rest.Options{Logger: log, Version: versionString(), KafkaClusterID: b.ClusterID()}))
+	converter, err := service.New(registryDefinitions{reg}, service.Options{})
+	if err != nil {
+		return errors.Join(err, reg.Close(), j.Close(), stop())
+	}
+	web.open(reg, j, rest.Handler(reg, rest.Options{Logger: log, Version: versionString(), KafkaClusterID: b.ClusterID()}),
+		map[string]http.Handler{"serde": service.Handler(converter, service.HandlerOptions{})})
 	log.Info("ready", "registry", "http://"+listener.Addr().String(), "broker", b.Addr("").String(),
 		"data", s.dataDir, "version", versionString(), "took", time.Since(began).Round(time.Millisecond).String())
 

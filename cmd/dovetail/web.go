@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,6 +27,7 @@ type web struct {
 	registry *registry.Registry
 	journal  journal.Journal
 	rest     http.Handler
+	others   map[string]http.Handler // by the first segment of the path
 }
 
 func newWeb(metrics *prometheus.Registry) *web {
@@ -48,6 +50,10 @@ func (w *web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	w.mu.RLock()
 	rest := w.rest
+	first, _, below := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	if other := w.others[first]; other != nil && (below || r.URL.Path == "/"+first) {
+		rest = other
+	}
 	w.mu.RUnlock()
 	if rest == nil {
 		rw.Header().Set("Content-Type", "application/vnd.schemaregistry.v1+json")
@@ -59,10 +65,12 @@ func (w *web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	w.metrics.serve(rest, rw, r)
 }
 
-func (w *web) open(reg *registry.Registry, j journal.Journal, rest http.Handler) {
+// open lets requests in. The registry has every path but those whose first
+// segment is one of others; none of its own begins so.
+func (w *web) open(reg *registry.Registry, j journal.Journal, rest http.Handler, others map[string]http.Handler) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.registry, w.journal, w.rest = reg, j, rest
+	w.registry, w.journal, w.rest, w.others = reg, j, rest, others
 }
 
 // readyz says whether requests can be served, and if not why.

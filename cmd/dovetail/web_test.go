@@ -57,7 +57,7 @@ func TestProbesTellTheTruth(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.open(reg, j, rest.Handler(reg, rest.Options{}))
+	w.open(reg, j, rest.Handler(reg, rest.Options{}), nil)
 	if code, _ := get(t, w, "/readyz"); code != http.StatusOK {
 		t.Errorf("readyz: %d", code)
 	}
@@ -83,7 +83,7 @@ func TestMetricsHaveFewLabels(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := newWeb(prometheus.NewRegistry())
-	w.open(reg, j, rest.Handler(reg, rest.Options{}))
+	w.open(reg, j, rest.Handler(reg, rest.Options{}), nil)
 	defer w.closeRegistry() //nolint:errcheck // nothing to close but memory
 	for _, path := range []string{"/subjects", "/subjects/a/versions", "/nonsense/1", "/nonsense/2"} {
 		get(t, w, path)

@@ -1,0 +1,151 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// View asks one cluster.
+type View struct {
+	client *kgo.Client
+	admin  *kadm.Client
+}
+
+// New returns a view through client, which stays the caller's to close.
+func New(client *kgo.Client) *View { return &View{client, kadm.NewClient(client)} }
+
+// Topic is a topic with its partitions.
+type Topic struct {
+	Name       string      `json:"topic"`
+	Internal   bool        `json:"internal,omitempty"`
+	Records    int64       `json:"records"` // between first and end offsets
+	Bytes      int64       `json:"bytes"`   // on disk; 0 if the broker does not tell
+	Skew       float64     `json:"skew"`    // see the package comment; 0 without records
+	Partitions []Partition `json:"partitions"`
+}
+
+// Partition is one partition; shares are of the topic, from 0 to 1.
+type Partition struct {
+	Partition   int32   `json:"partition"`
+	Leader      int32   `json:"leader"`
+	StartOffset int64   `json:"startOffset"`
+	EndOffset   int64   `json:"endOffset"` // exclusive
+	Records     int64   `json:"records"`
+	RecordShare float64 `json:"recordShare"`
+	Bytes       int64   `json:"bytes"`
+	ByteShare   float64 `json:"byteShare"`
+}
+
+// TopicError names the topic of an error and what the broker said about it.
+type TopicError struct {
+	Topic   string
+	Message string // may be empty
+	Err     error
+}
+
+func (e *TopicError) Error() string {
+	if e.Message != "" {
+		return fmt.Sprintf("topic %s: %s (%v)", e.Topic, e.Message, e.Err)
+	}
+	return fmt.Sprintf("topic %s: %v", e.Topic, e.Err)
+}
+
+// Unwrap returns the broker's error.
+func (e *TopicError) Unwrap() error { return e.Err }
+
+// Topics describes topics in the order of their names: the named ones, else all,
+// internal ones only if asked for. A named topic that is not there is a
+// *TopicError.
+func (v *View) Topics(ctx context.Context, internal bool, names ...string) ([]Topic, error) {
+	list := v.admin.ListTopics
+	if internal || len(names) > 0 {
+		list = v.admin.ListTopicsWithInternal
+	}
+	details, err := list(ctx, names...)
+	if err != nil {
+		return nil, err
+	}
+	topics := make([]Topic, 0, len(details))
+	if len(details) == 0 {
+		return topics, nil
+	}
+	for _, d := range details.Sorted() {
+		if d.Err != nil {
+			return nil, &TopicError{Topic: d.Topic, Err: d.Err}
+		}
+	}
+	starts, err := v.admin.ListStartOffsets(ctx, details.Names()...)
+	if err != nil {
+		return nil, err
+	}
+	ends, err := v.admin.ListEndOffsets(ctx, details.Names()...)
+	if err != nil {
+		return nil, err
+	}
+	sizes := v.sizes(ctx, details.TopicsSet())
+	for _, d := range details.Sorted() {
+		t := Topic{Name: d.Topic, Internal: d.IsInternal, Partitions: make([]Partition, 0, len(d.Partitions))}
+		for _, p := range d.Partitions.Sorted() {
+			start, _ := starts.Lookup(d.Topic, p.Partition)
+			end, _ := ends.Lookup(d.Topic, p.Partition)
+			if err := errors.Join(start.Err, end.Err); err != nil {
+				return nil, &TopicError{d.Topic, fmt.Sprintf("partition %d", p.Partition), err}
+			}
+			t.Partitions = append(t.Partitions, Partition{
+				Partition: p.Partition, Leader: p.Leader, StartOffset: start.Offset, EndOffset: end.Offset,
+				Records: end.Offset - start.Offset, Bytes: sizes[place{d.Topic, p.Partition}],
+			})
+		}
+		t.share()
+		topics = append(topics, t)
+	}
+	return topics, nil
+}
+
+type place struct {
+	topic     string
+	partition int32
+}
+
+// sizes are of the largest replica of each partition, none if the brokers do not
+// tell them: a size is not worth an error.
+func (v *View) sizes(ctx context.Context, topics kadm.TopicsSet) map[place]int64 {
+	sizes := map[place]int64{}
+	brokers, err := v.admin.DescribeAllLogDirs(ctx, topics)
+	if err != nil {
+		return sizes
+	}
+	for _, dirs := range brokers {
+		dirs.EachPartition(func(p kadm.DescribedLogDirPartition) {
+			at := place{p.Topic, p.Partition}
+			sizes[at] = max(sizes[at], p.Size)
+		})
+	}
+	return sizes
+}
+
+// share adds up the partitions and says what part of the sum each is.
+func (t *Topic) share() {
+	fullest := int64(0)
+	for _, p := range t.Partitions {
+		t.Records += p.Records
+		t.Bytes += p.Bytes
+		fullest = max(fullest, p.Records)
+	}
+	for i := range t.Partitions {
+		p := &t.Partitions[i]
+		if t.Records > 0 {
+			p.RecordShare = float64(p.Records) / float64(t.Records)
+		}
+		if t.Bytes > 0 {
+			p.ByteShare = float64(p.Bytes) / float64(t.Bytes)
+		}
+	}
+	if t.Records > 0 {
+		t.Skew = float64(fullest) * float64(len(t.Partitions)) / float64(t.Records)
+	}
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/dovetail-dev/dovetail/clients/cluster"
+	"github.com/dovetail-dev/dovetail/clients/srclient"
+)
+
+// connection are the flags by which the commands that are clients find their
+// servers, Dovetail's or any other registry and Kafka cluster.
+type connection struct {
+	registry string
+	kafka    string
+	timeout  time.Duration
+}
+
+// flags adds the flags to a noun's command, for all of its verbs. Each
+// is a DOVETAIL_… variable, too.
+func (c *connection) flags(cmd *cobra.Command, registry, kafka bool) {
+	f := cmd.PersistentFlags()
+	if registry {
+		f.StringVar(&c.registry, "registry", "http://127.0.0.1:8081", "URLs of the registry, separated by commas; user:password@ before the host ($DOVETAIL_REGISTRY)")
+	}
+	if kafka {
+		f.StringVar(&c.kafka, "kafka", "127.0.0.1:9092", "brokers to start from, host:port separated by commas ($DOVETAIL_KAFKA)")
+	}
+	f.DurationVar(&c.timeout, "timeout", 10*time.Second, "how long to wait for a server ($DOVETAIL_TIMEOUT)")
+	cmd.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return connectionEnv(cmd, os.LookupEnv) }
+}
+
+// connectionEnv fills the flags of a connection that the command line left out.
+func connectionEnv(cmd *cobra.Command, lookupEnv func(string) (string, bool)) error {
+	var faults []error
+	for _, name := range []string{"registry", "kafka", "timeout", "output"} {
+		f := cmd.Flags().Lookup(name)
+		if f == nil || f.Changed {
+			continue
+		}
+		if v, ok := lookupEnv(envName(name)); ok {
+			if err := cmd.Flags().Set(name, v); err != nil {
+				faults = append(faults, fmt.Errorf("%s=%q: %w", envName(name), v, err))
+			}
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// openRegistry returns a client of the registry.
+func (c *connection) openRegistry() (*srclient.Client, error) {
+	client, err := srclient.New(strings.Split(c.registry, ","), srclient.WithRetries(1, 100*time.Millisecond, time.Second))
+	if err != nil {
+		return nil, fmt.Errorf("--registry: %w", err)
+	}
+	return client, nil
+}
+
+// registryError adds to an error of the registry what to do about it.
+func (c *connection) registryError(err error) error {
+	var answered *srclient.Error
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &answered):
+		return fmt.Errorf("no registry answers at %s: start one with `dovetail serve`, or name another with --registry or DOVETAIL_REGISTRY (%w)", hideUser(c.registry), err)
+	case answered.Code == srclient.UnreadableAnswer:
+		return fmt.Errorf("what answers at %s is no registry: name one with --registry or DOVETAIL_REGISTRY (%w)", hideUser(c.registry), err)
+	case answered.Status == 401:
+		return fmt.Errorf("the registry wants to know who you are: give --registry http://user:password@host:port (%s)", answered.Message)
+	}
+	return fmt.Errorf("%s (%d)", answered.Message, int(answered.Code))
+}
+
+// hideUser takes credentials out of URLs for messages.
+func hideUser(urls string) string {
+	list := strings.Split(urls, ",")
+	for i, u := range list {
+		scheme, rest, ok := strings.Cut(u, "://")
+		if at := strings.LastIndexByte(rest, '@'); ok && at >= 0 {
+			list[i] = scheme + "://" + rest[at+1:]
+		}
+	}
+	return strings.Join(list, ",")
+}
+
+// openKafka returns a client that has reached a broker.
+func (c *connection) openKafka(ctx context.Context, opts ...kgo.Opt) (*kgo.Client, error) {
+	opts = append([]kgo.Opt{
+		kgo.SeedBrokers(strings.Split(c.kafka, ",")...),
+		kgo.ClientID("dovetail"),
+		kgo.DialTimeout(c.timeout),
+		kgo.RetryTimeout(c.timeout),
+		kgo.RequestRetries(3),
+	}, opts...)
+	client, err := kgo.NewClient(opts...)
+	if err != nil {
+		return nil, fmt.Errorf("--kafka: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	if err := client.Ping(ctx); err != nil {
+		client.Close()
+		return nil, fmt.Errorf("no broker answers at %s: start one with `dovetail serve`, or name another with --kafka or DOVETAIL_KAFKA (%w)", c.kafka, err)
+	}
+	return client, nil
+}
+
+// admin runs one command of an administrator of the broker.
+func (c *connection) admin(ctx context.Context, run func(context.Context, *kadm.Client) error) error {
+	client, err := c.openKafka(ctx)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	return kafkaError(run(ctx, kadm.NewClient(client)))
+}
+
+// look runs one command that shows what there is.
+func (c *connection) look(ctx context.Context, run func(context.Context, *cluster.View) error) error {
+	client, err := c.openKafka(ctx)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	return kafkaError(run(ctx, cluster.New(client)))
+}
+
+// kafkaError says in words what the commonest errors of a broker ask for.
+func kafkaError(err error) error {
+	if errors.Is(err, cluster.ErrNoGroup) {
+		return fmt.Errorf("%w: `dovetail group list` shows what there is", err)
+	}
+	var k *kerr.Error
+	if !errors.As(err, &k) {
+		return err
+	}
+	switch k {
+	case kerr.UnknownTopicOrPartition:
+		return fmt.Errorf("%w: `dovetail topic list` shows what there is", err)
+	case kerr.GroupIDNotFound:
+		return fmt.Errorf("%w: `dovetail group list` shows what there is", err)
+	case kerr.NonEmptyGroup:
+		return fmt.Errorf("%w: stop its members first", err)
+	case kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed, kerr.ClusterAuthorizationFailed:
+		return fmt.Errorf("%w: ask an administrator for the permission", err)
+	}
+	return err
+}

@@ -1,0 +1,288 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/dovetail-dev/dovetail/clients/srclient"
+	"github.com/dovetail-dev/dovetail/serde"
+	"github.com/dovetail-dev/dovetail/serde/service"
+)
+
+// produceCommand is `dovetail produce`.
+type produceCommand struct {
+	connection
+	value, keys schemaChoice
+	key         string
+	keyFrom     string
+	headers     map[string]string
+	partition   int32
+	envelope    bool
+	acks        string
+}
+
+// maxLineBytes bounds a line of standard input.
+const maxLineBytes = 64 << 20
+
+func newProduce() *cobra.Command {
+	p := &produceCommand{}
+	cmd := &cobra.Command{
+		Use:   "produce topic",
+		Short: "Send records, one line of JSON each",
+		Long: `Produce reads standard input and sends each line as a record.
+
+If the registry has the subject <topic>-value, each line is a document that is
+encoded with its newest version (Avro in the JSON encoding of the specification,
+Protobuf in its JSON mapping), and a document that does not fit stops with the
+line and the place in it. Without that subject, or with --raw, the line is the
+value as it stands. Keys are text, unless there is a subject <topic>-key.
+
+With --envelope each line is a whole record, in the form that ` + "`dovetail consume`" + `
+prints: key, headers, partition, timestamp, value.`,
+		Example: `  echo '{"id": 42}' | dovetail produce orders --key-from id
+  dovetail produce orders --subject orders-value --version 3 < orders.ndjson
+  dovetail consume orders | dovetail produce orders-copy --envelope`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: p.completeTopics,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.run(cmd.Context(), args[0], cmd.InOrStdin(), cmd.ErrOrStderr())
+		},
+	}
+	p.connection.flags(cmd, true, true)
+	f := cmd.Flags()
+	f.StringVar(&p.value.subject, "subject", "", "subject of the values' schema; the default is <topic>-value if there is one")
+	f.StringVar(&p.value.version, "version", "", "version of that subject; the default is the newest")
+	f.StringVar(&p.value.message, "message", "", "full name of the Protobuf message; the default is the first one")
+	f.BoolVar(&p.value.none, "raw", false, "values have no schema: send the lines as they are")
+	f.StringVar(&p.keys.subject, "key-subject", "", "subject of the keys' schema; the default is <topic>-key if there is one")
+	f.BoolVar(&p.keys.none, "raw-key", false, "keys have no schema")
+	f.StringVarP(&p.key, "key", "k", "", "key of every record")
+	f.StringVar(&p.keyFrom, "key-from", "", "member of the document that becomes the key")
+	f.StringToStringVarP(&p.headers, "header", "H", nil, "name=value of a header of every record; repeat it for several")
+	f.Int32VarP(&p.partition, "partition", "p", -1, "partition; the default follows the key")
+	f.BoolVar(&p.envelope, "envelope", false, "lines are whole records")
+	f.StringVar(&p.acks, "acks", "all", "what to wait for: all (on the disk) or 1 (received)")
+	return cmd
+}
+
+func (p *produceCommand) run(ctx context.Context, topic string, in io.Reader, stderr io.Writer) error {
+	if p.key != "" && p.keyFrom != "" || p.envelope && (p.key != "" || p.keyFrom != "") {
+		return exitStatus{2, errors.New("--key, --key-from and --envelope exclude each other")}
+	}
+	values, keys, err := p.writers(ctx, topic, stderr)
+	if err != nil {
+		return err
+	}
+	opts := []kgo.Opt{
+		kgo.RecordPartitioner(partitioner{kgo.StickyKeyPartitioner(nil)}),
+		kgo.AllowAutoTopicCreation(),
+		kgo.RecordDeliveryTimeout(p.timeout),
+		kgo.UnknownTopicRetries(3),
+	}
+	switch p.acks {
+	case "all":
+	case "1":
+		opts = append(opts, kgo.RequiredAcks(kgo.LeaderAck()), kgo.DisableIdempotentWrite())
+	default:
+		return exitStatus{2, fmt.Errorf("--acks %q: want all or 1", p.acks)}
+	}
+	client, err := p.openKafka(ctx, opts...)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+
+	sent, outcome := 0, deliveries{}
+	lines := bufio.NewScanner(in)
+	lines.Buffer(make([]byte, 64<<10), maxLineBytes)
+	number := 0
+	for lines.Scan() && outcome.err() == nil && ctx.Err() == nil {
+		number++
+		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
+			continue
+		}
+		record, err := p.record(topic, bytes.Clone(lines.Bytes()), values, keys)
+		if err != nil {
+			err = fmt.Errorf("line %d: %w", number, err)
+			return errors.Join(err, client.Flush(ctx), outcome.report(stderr, sent))
+		}
+		sent++
+		line := number
+		client.Produce(ctx, record, func(_ *kgo.Record, err error) { outcome.done(line, err) })
+	}
+	if err := client.Flush(ctx); err != nil {
+		return err
+	}
+	if err := lines.Err(); err != nil {
+		return errors.Join(fmt.Errorf("line %d: %w", number+1, err), outcome.report(stderr, sent))
+	}
+	return outcome.report(stderr, sent)
+}
+
+// deliveries collects what became of records.
+type deliveries struct {
+	mu     sync.Mutex
+	ok     int
+	failed int
+	first  error
+}
+
+func (d *deliveries) done(line int, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err == nil {
+		d.ok++
+		return
+	}
+	if d.failed++; d.first == nil {
+		d.first = fmt.Errorf("line %d: %w", line, kafkaError(err))
+	}
+}
+
+func (d *deliveries) err() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.first
+}
+
+func (d *deliveries) report(stderr io.Writer, sent int) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	fmt.Fprintf(stderr, "%s delivered\n", count(d.ok, "record"))
+	if d.first != nil {
+		return fmt.Errorf("%d of %s refused: %w", d.failed, count(sent, "record"), d.first)
+	}
+	return nil
+}
+
+// writers finds the schemas of values and keys.
+func (p *produceCommand) writers(ctx context.Context, topic string, stderr io.Writer) (values, keys *documentWriter, err error) {
+	if p.value.none && p.keys.none {
+		return &documentWriter{}, &documentWriter{}, nil
+	}
+	registry, err := p.openRegistry()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer registry.Close()
+	converter, err := service.New(registry, service.Options{})
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.timeout)
+	defer cancel()
+	if values, err = p.value.open(ctx, converter, topic, false); err != nil {
+		return nil, nil, p.schemaError(err)
+	}
+	if values.program == nil && !p.value.none {
+		fmt.Fprintf(stderr, "no subject %s-value: values have no schema\n", topic)
+	}
+	if keys, err = p.keys.open(ctx, converter, topic, true); err != nil {
+		return nil, nil, p.schemaError(err)
+	}
+	return values, keys, nil
+}
+
+// schemaError tells faults of the registry from others.
+func (p *produceCommand) schemaError(err error) error {
+	var answered *srclient.Error
+	switch {
+	case errors.As(err, &answered):
+		return p.registryError(err)
+	case errors.Is(err, serde.ErrUnavailable):
+		return fmt.Errorf("%w; --raw --raw-key sends without schemas", p.registryError(err))
+	}
+	return err
+}
+
+// record makes the record of a line.
+func (p *produceCommand) record(topic string, line []byte, values, keys *documentWriter) (*kgo.Record, error) {
+	record := &kgo.Record{Topic: topic, Partition: p.partition}
+	for _, name := range sortedKeys(p.headers) {
+		record.Headers = append(record.Headers, kgo.RecordHeader{Key: name, Value: []byte(p.headers[name])})
+	}
+	if !p.envelope {
+		var err error
+		if values.program == nil {
+			record.Value = line
+		} else if record.Value, err = values.bytes(line); err != nil {
+			return nil, err
+		}
+		record.Key, err = p.keyOf(line, keys)
+		return record, err
+	}
+	var l recordLine
+	d := json.NewDecoder(bytes.NewReader(line))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&l); err != nil {
+		return nil, fmt.Errorf("not a record: %w", err)
+	}
+	var err error
+	if record.Value, err = values.bytes(l.Value); err != nil {
+		return nil, fmt.Errorf("value: %w", err)
+	}
+	if record.Key, err = keys.bytes(l.Key); err != nil {
+		return nil, fmt.Errorf("key: %w", err)
+	}
+	if l.Timestamp != nil {
+		record.Timestamp = *l.Timestamp
+	}
+	for _, name := range sortedKeys(l.Headers) {
+		record.Headers = append(record.Headers, kgo.RecordHeader{Key: name, Value: []byte(l.Headers[name])})
+	}
+	return record, nil
+}
+
+// keyOf is the key of a line that is a value.
+func (p *produceCommand) keyOf(line []byte, keys *documentWriter) ([]byte, error) {
+	switch {
+	case p.keyFrom != "":
+		at := json.RawMessage(line)
+		for _, name := range strings.Split(p.keyFrom, ".") {
+			var members map[string]json.RawMessage
+			if err := json.Unmarshal(at, &members); err != nil || members[name] == nil {
+				return nil, fmt.Errorf("--key-from %s: the document has no such member", p.keyFrom)
+			}
+			at = members[name]
+		}
+		return keys.bytes(at)
+	case p.key == "":
+		return nil, nil
+	case keys.program != nil && !json.Valid([]byte(p.key)):
+		text, _ := json.Marshal(p.key)
+		return keys.bytes(text)
+	case keys.program != nil:
+		return keys.bytes([]byte(p.key))
+	}
+	return []byte(p.key), nil
+}
+
+// partitioner takes the partition of a record that names one.
+type partitioner struct{ kgo.Partitioner }
+
+func (p partitioner) ForTopic(topic string) kgo.TopicPartitioner {
+	return topicPartitioner{p.Partitioner.ForTopic(topic)}
+}
+
+type topicPartitioner struct{ kgo.TopicPartitioner }
+
+func (t topicPartitioner) RequiresConsistency(r *kgo.Record) bool {
+	return r.Partition >= 0 || t.TopicPartitioner.RequiresConsistency(r)
+}
+
+func (t topicPartitioner) Partition(r *kgo.Record, n int) int {
+	if r.Partition >= 0 {
+		return int(r.Partition)
+	}
+	return t.TopicPartitioner.Partition(r, n)
+}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/dovetail-dev/dovetail/compat/schema"
+	"github.com/dovetail-dev/dovetail/serde"
+	"github.com/dovetail-dev/dovetail/serde/frame"
+	"github.com/dovetail-dev/dovetail/serde/service"
+)
+
+// A record is one line of JSON, which `consume` prints and `produce --envelope`
+// reads:
+//
+//	{"topic":"orders","partition":2,"offset":41,"timestamp":"2026-03-01T12:00:00.000Z",
+//	 "key":"42","headers":{"trace":"ab12"},"schemaId":7,"value":{"id":42}}
+//
+// Bytes that were written with a schema are their document; others are JSON if
+// they hold an object or an array, else a string, else {"base64":…} if they are
+// no text. A null value is a tombstone.
+type recordLine struct {
+	Topic       string            `json:"topic,omitempty"`
+	Partition   *int32            `json:"partition,omitempty"`
+	Offset      *int64            `json:"offset,omitempty"`
+	Timestamp   *time.Time        `json:"timestamp,omitempty"`
+	Key         json.RawMessage   `json:"key,omitempty"`
+	Headers     map[string]string `json:"headers,omitempty"`
+	KeySchemaID schema.ID         `json:"keySchemaId,omitempty"`
+	SchemaID    schema.ID         `json:"schemaId,omitempty"`
+	Value       json.RawMessage   `json:"value"`
+	Error       string            `json:"error,omitempty"` // why the value is not its document
+}
+
+// recordReader turns records into lines. Without a converter nothing is taken
+// for framed.
+type recordReader struct {
+	converter *service.Converter
+	context   schema.Subject // in which IDs are looked up
+}
+
+// line fails only if no registry answers.
+func (r *recordReader) line(ctx context.Context, rec *kgo.Record) (recordLine, error) {
+	at := rec.Timestamp.UTC()
+	l := recordLine{Topic: rec.Topic, Partition: &rec.Partition, Offset: &rec.Offset, Timestamp: &at}
+	var fault error
+	if rec.Key != nil {
+		l.Key, l.KeySchemaID, fault = r.document(ctx, rec, true)
+	}
+	var valueFault error
+	l.Value, l.SchemaID, valueFault = r.document(ctx, rec, false)
+	if err := errors.Join(fault, valueFault); errors.Is(err, serde.ErrUnavailable) {
+		return l, err
+	} else if err != nil {
+		l.Error = err.Error()
+	}
+	for _, h := range rec.Headers {
+		if h.Key == frame.KeyHeader || h.Key == frame.ValueHeader {
+			continue
+		}
+		if l.Headers == nil {
+			l.Headers = map[string]string{}
+		}
+		l.Headers[h.Key] = string(h.Value)
+	}
+	return l, nil
+}
+
+// document is the key or the value as JSON. What looks framed but cannot be read
+// comes as it is, with the reason.
+func (r *recordReader) document(ctx context.Context, rec *kgo.Record, key bool) (json.RawMessage, schema.ID, error) {
+	b, header := rec.Value, []byte(nil)
+	if key {
+		b = rec.Key
+	}
+	if b == nil {
+		return json.RawMessage("null"), 0, nil
+	}
+	for _, h := range rec.Headers {
+		if h.Key == frame.HeaderName(key) {
+			header = h.Value
+		}
+	}
+	framed := header != nil || (len(b) >= frame.IDBytes && b[0] == frame.MagicID)
+	if r.converter == nil || !framed {
+		return bareJSON(b), 0, nil
+	}
+	document, p, err := r.converter.Decode(ctx, r.context, header, b)
+	if err != nil {
+		var unsupported *service.UnsupportedError
+		if errors.As(err, &unsupported) && unsupported.Type == schema.JSON && header == nil && json.Valid(b[frame.IDBytes:]) {
+			id, payload, _ := frame.Split(b)
+			return payload, id, nil
+		}
+		return bareJSON(b), 0, fmt.Errorf("%s: %w", map[bool]string{true: "key", false: "value"}[key], err)
+	}
+	return document, p.ID, nil
+}
+
+// bareJSON shows bytes without a schema.
+func bareJSON(b []byte) json.RawMessage {
+	if len(b) > 0 && (b[0] == '{' || b[0] == '[') && json.Valid(b) {
+		return b
+	}
+	var text []byte
+	if utf8.Valid(b) {
+		text, _ = json.Marshal(string(b))
+	} else {
+		text, _ = json.Marshal(map[string][]byte{"base64": b})
+	}
+	return text
+}
+
+// bareBytes is the reverse of bareJSON.
+func bareBytes(text json.RawMessage) ([]byte, error) {
+	if len(text) == 0 || string(text) == "null" {
+		return nil, nil
+	}
+	var s string
+	if json.Unmarshal(text, &s) == nil {
+		return []byte(s), nil
+	}
+	var based struct {
+		Base64 *[]byte `json:"base64"`
+	}
+	var members map[string]json.RawMessage
+	if json.Unmarshal(text, &members) == nil && len(members) == 1 && json.Unmarshal(text, &based) == nil && based.Base64 != nil {
+		return *based.Base64, nil
+	}
+	return text, nil
+}
+
+// writer turns documents into bytes with one schema, or without any.
+type documentWriter struct {
+	program *service.Program // nil without a schema
+	indexes []byte           // of the Protobuf message
+}
+
+func (d *documentWriter) bytes(text json.RawMessage) ([]byte, error) {
+	if d.program == nil {
+		return bareBytes(text)
+	}
+	if len(text) == 0 || string(text) == "null" {
+		return nil, nil
+	}
+	return d.program.Append(nil, d.indexes, text)
+}
+
+// schemaChoice is how a command line names the schema of keys or values.
+type schemaChoice struct {
+	subject string // "" is <topic>-value or <topic>-key
+	version string // number or latest
+	message string // of a Protobuf schema
+	none    bool   // bytes as they are
+}
+
+// open finds the schema. A subject that was not asked for by name need not be
+// there: records then have no schema.
+func (s schemaChoice) open(ctx context.Context, c *service.Converter, topic string, key bool) (*documentWriter, error) {
+	if s.none {
+		return &documentWriter{}, nil
+	}
+	version, err := versionArg([]string{s.version}, 0)
+	if s.version == "" {
+		version, err = schema.Latest, nil
+	}
+	if err != nil {
+		return nil, exitStatus{2, err}
+	}
+	subject := schema.Subject(s.subject)
+	if subject == "" {
+		subject, _ = serde.TopicName(ctx, serde.SubjectInput{Topic: topic, Key: key})
+	}
+	p, err := c.BySubject(ctx, subject, version)
+	if errors.Is(err, serde.ErrNotFound) && s.subject == "" && s.version == "" && s.message == "" {
+		return &documentWriter{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	indexes, err := p.Message(s.message)
+	return &documentWriter{p, indexes}, err
+}

@@ -1,0 +1,320 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/dovetail-dev/dovetail/clients/cluster"
+)
+
+// topicCommand holds what the verbs of `dovetail topic` share.
+type topicCommand struct {
+	connection
+	output
+}
+
+func newTopic() *cobra.Command {
+	t := &topicCommand{}
+	cmd := &cobra.Command{
+		Use:   "topic",
+		Short: "Topics of a broker: list, create, describe, alter, delete",
+		Example: `  dovetail topic list
+  dovetail topic create orders --partitions 6 --config schema.validation.level=payload
+  dovetail topic describe orders
+  dovetail topic alter orders --set retention.ms=86400000 --partitions 12`,
+	}
+	t.connection.flags(cmd, false, true)
+	t.output.flag(cmd)
+	cmd.AddCommand(t.list(), t.create(), t.describe(), t.config(), t.alter(), t.delete())
+	return cmd
+}
+
+// run makes a verb of a function that talks to the broker.
+func (t *topicCommand) run(f func(ctx context.Context, a *kadm.Client, w io.Writer, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		return t.admin(cmd.Context(), func(ctx context.Context, a *kadm.Client) error {
+			return f(ctx, a, cmd.OutOrStdout(), args)
+		})
+	}
+}
+
+// view makes a verb of a function that looks and changes nothing.
+func (t *topicCommand) view(f func(ctx context.Context, v *cluster.View, w io.Writer, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		return t.look(cmd.Context(), func(ctx context.Context, v *cluster.View) error {
+			return f(ctx, v, cmd.OutOrStdout(), args)
+		})
+	}
+}
+
+func (c *connection) completeTopics(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	_ = connectionEnv(cmd, os.LookupEnv)
+	c.timeout = min(c.timeout, 2*time.Second)
+	var names []string
+	_ = c.admin(cmd.Context(), func(ctx context.Context, a *kadm.Client) error {
+		list, err := a.ListTopics(ctx)
+		names = list.Names()
+		return err
+	})
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+func (t *topicCommand) list() *cobra.Command {
+	var internal bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List topics with their partitions, records and bytes",
+		Args:  cobra.NoArgs,
+		RunE: t.view(func(ctx context.Context, v *cluster.View, w io.Writer, _ []string) error {
+			topics, err := v.Topics(ctx, internal)
+			if err != nil {
+				return err
+			}
+			return t.print(w, topics, func(w io.Writer) {
+				fmt.Fprintln(w, "TOPIC\tPARTITIONS\tRECORDS\tBYTES\tSKEW")
+				for _, d := range topics {
+					fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%s\n", d.Name, len(d.Partitions), d.Records, bytesText(d.Bytes), skewText(d.Skew))
+				}
+			})
+		}),
+	}
+	cmd.Flags().BoolVar(&internal, "internal", false, "list internal topics, too")
+	return cmd
+}
+
+func (t *topicCommand) create() *cobra.Command {
+	var partitions int32
+	var replicas int16
+	var configs map[string]string
+	var ifNotExists bool
+	cmd := &cobra.Command{
+		Use:   "create topic…",
+		Short: "Create topics",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: t.run(func(ctx context.Context, a *kadm.Client, w io.Writer, args []string) error {
+			values := map[string]*string{}
+			for k, v := range configs {
+				values[k] = &v
+			}
+			answers, err := a.CreateTopics(ctx, partitions, replicas, values, args...)
+			if err != nil {
+				return err
+			}
+			created := []string{}
+			var faults []error
+			for _, r := range answers.Sorted() {
+				switch {
+				case r.Err == nil:
+					created = append(created, r.Topic)
+				case ifNotExists && errors.Is(r.Err, kerr.TopicAlreadyExists):
+				case errors.Is(r.Err, kerr.TopicAlreadyExists):
+					faults = append(faults, fmt.Errorf("topic %s is there already: --if-not-exists lets that pass", r.Topic))
+				default:
+					faults = append(faults, &cluster.TopicError{Topic: r.Topic, Message: r.ErrMessage, Err: r.Err})
+				}
+			}
+			return errors.Join(append(faults, t.print(w, created, func(w io.Writer) {
+				for _, name := range created {
+					fmt.Fprintf(w, "created %s\n", name)
+				}
+			}))...)
+		}),
+	}
+	f := cmd.Flags()
+	f.Int32VarP(&partitions, "partitions", "p", -1, "number of partitions; -1 is the broker's default")
+	f.Int16Var(&replicas, "replicas", -1, "copies of each partition; -1 is the broker's default")
+	f.StringToStringVar(&configs, "config", nil, "name=value of a setting; repeat it for several")
+	f.BoolVar(&ifNotExists, "if-not-exists", false, "a topic that is there already is no error")
+	return cmd
+}
+
+func (t *topicCommand) describe() *cobra.Command {
+	return &cobra.Command{
+		Use:   "describe topic…",
+		Short: "Partitions with offsets, sizes and shares: is the load even?",
+		Long: `Describe lists the partitions of topics: first and end offset, records and bytes
+that are kept, and the share that each has of the topic. Skew is how many times
+the mean the fullest partition holds: 1.00 is even; much more means that few keys
+have most of the records.`,
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: t.completeTopics,
+		RunE: t.view(func(ctx context.Context, v *cluster.View, w io.Writer, args []string) error {
+			topics, err := v.Topics(ctx, true, args...)
+			if err != nil {
+				return err
+			}
+			return t.print(w, topics, func(w io.Writer) {
+				for i, d := range topics {
+					if i > 0 {
+						fmt.Fprintln(w)
+					}
+					fmt.Fprintf(w, "%s: %s, %s, %s, skew %s\n\n", d.Name, count(len(d.Partitions), "partition"),
+						count(int(d.Records), "record"), bytesText(d.Bytes), skewText(d.Skew))
+					fmt.Fprintln(w, "PARTITION\tLEADER\tSTART\tEND\tRECORDS\tSHARE\t\tBYTES\tSHARE")
+					for _, p := range d.Partitions {
+						fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%d\t%.1f%%\t%s\t%s\t%.1f%%\n", p.Partition, p.Leader, p.StartOffset, p.EndOffset, p.Records,
+							100*p.RecordShare, bar(p.RecordShare, d.Partitions), bytesText(p.Bytes), 100*p.ByteShare)
+					}
+				}
+			})
+		}),
+	}
+}
+
+// bar draws a share beside those of the other partitions, the largest in full.
+func bar(share float64, all []cluster.Partition) string {
+	largest := 0.0
+	for _, p := range all {
+		largest = max(largest, p.RecordShare)
+	}
+	if largest == 0 {
+		return ""
+	}
+	return strings.Repeat("█", int(10*share/largest+0.5))
+}
+
+func skewText(skew float64) string {
+	if skew == 0 {
+		return "-"
+	}
+	return strconv.FormatFloat(skew, 'f', 2, 64)
+}
+
+// settingView is a setting of a topic.
+type settingView struct {
+	Name   string `json:"name"`
+	Value  string `json:"value"`
+	Source string `json:"source"`
+}
+
+func (t *topicCommand) config() *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use:               "config topic",
+		Short:             "Settings of a topic and where each comes from",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: t.completeTopics,
+		RunE: t.run(func(ctx context.Context, a *kadm.Client, w io.Writer, args []string) error {
+			got, err := a.DescribeTopicConfigs(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			settings := []settingView{}
+			for _, r := range got {
+				if r.Err != nil {
+					return &cluster.TopicError{Topic: r.Name, Message: r.ErrMessage, Err: r.Err}
+				}
+				for _, c := range r.Configs {
+					if all || c.Source == kmsg.ConfigSourceDynamicTopicConfig {
+						settings = append(settings, settingView{c.Key, c.MaybeValue(), c.Source.String()})
+					}
+				}
+			}
+			slices.SortFunc(settings, func(a, b settingView) int { return strings.Compare(a.Name, b.Name) })
+			return t.print(w, settings, func(w io.Writer) {
+				if len(settings) == 0 {
+					fmt.Fprintln(w, "nothing is set for this topic; --all shows the defaults")
+					return
+				}
+				fmt.Fprintln(w, "SETTING\tVALUE\tSOURCE")
+				for _, s := range settings {
+					fmt.Fprintf(w, "%s\t%s\t%s\n", s.Name, s.Value, s.Source)
+				}
+			})
+		}),
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "defaults, too")
+	return cmd
+}
+
+func (t *topicCommand) alter() *cobra.Command {
+	var set map[string]string
+	var unset []string
+	var partitions int
+	cmd := &cobra.Command{
+		Use:   "alter topic",
+		Short: "Change settings, or add partitions",
+		Long: `Alter changes settings of a topic and the number of its partitions, which can only
+grow: records stay where they are, so keys may be in two partitions afterwards.`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: t.completeTopics,
+		RunE: t.run(func(ctx context.Context, a *kadm.Client, w io.Writer, args []string) error {
+			var changes []kadm.AlterConfig
+			for _, k := range sortedKeys(set) {
+				v := set[k]
+				changes = append(changes, kadm.AlterConfig{Op: kadm.SetConfig, Name: k, Value: &v})
+			}
+			for _, k := range unset {
+				changes = append(changes, kadm.AlterConfig{Op: kadm.DeleteConfig, Name: k})
+			}
+			if len(changes) == 0 && partitions == 0 {
+				return exitStatus{2, errors.New("change what? Give --set, --unset or --partitions")}
+			}
+			if len(changes) > 0 {
+				got, err := a.AlterTopicConfigs(ctx, changes, args[0])
+				if err != nil {
+					return err
+				}
+				for _, r := range got {
+					if r.Err != nil {
+						return &cluster.TopicError{Topic: r.Name, Message: r.ErrMessage, Err: r.Err}
+					}
+				}
+			}
+			if partitions > 0 {
+				got, err := a.UpdatePartitions(ctx, partitions, args[0])
+				if err != nil {
+					return err
+				}
+				for _, r := range got {
+					if r.Err != nil {
+						return &cluster.TopicError{Topic: r.Topic, Message: r.ErrMessage, Err: r.Err}
+					}
+				}
+			}
+			_, err := fmt.Fprintf(w, "altered %s\n", args[0])
+			return err
+		}),
+	}
+	f := cmd.Flags()
+	f.StringToStringVar(&set, "set", nil, "name=value of a setting; repeat it for several")
+	f.StringSliceVar(&unset, "unset", nil, "name of a setting that goes back to its default")
+	f.IntVarP(&partitions, "partitions", "p", 0, "number of partitions to grow to")
+	return cmd
+}
+
+func (t *topicCommand) delete() *cobra.Command {
+	return &cobra.Command{
+		Use:               "delete topic…",
+		Short:             "Delete topics with all their records",
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: t.completeTopics,
+		RunE: t.run(func(ctx context.Context, a *kadm.Client, w io.Writer, args []string) error {
+			answers, err := a.DeleteTopics(ctx, args...)
+			if err != nil {
+				return err
+			}
+			var faults []error
+			for _, r := range answers.Sorted() {
+				if r.Err != nil {
+					faults = append(faults, &cluster.TopicError{Topic: r.Topic, Message: r.ErrMessage, Err: r.Err})
+					continue
+				}
+				fmt.Fprintf(w, "deleted %s\n", r.Topic)
+			}
+			return errors.Join(faults...)
+		}),
+	}
+}
