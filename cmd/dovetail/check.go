@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -31,7 +33,11 @@ current one) with the same file at a git ref, or with its subject in a registry,
 by the engine that the registry uses. Against git it needs no server.
 
 References between files (Avro names, Protobuf imports, JSON $ref) are worked out
-from the files themselves.
+from the files themselves. A file that was renamed or moved is compared with what
+it was; symbolic links are passed over.
+
+Paths are printed from the current folder; in the forms github and sarif from the
+root of the repository, as those services expect them.
 
 Exit status: 0 compatible, 1 incompatible, 2 cannot tell.`,
 		Example: `  dovetail check schemas --against main
@@ -80,7 +86,7 @@ Exit status: 0 compatible, 1 incompatible, 2 cannot tell.`,
 					base, err = check.NewRegistry(client, subjects, !cmd.Flags().Changed("level"))
 				}
 			case len(against) > 0:
-				base, err = check.ReadGit(cmd.Context(), folder, against, protoPaths)
+				base, err = check.ReadGit(cmd.Context(), folder, ws, against, protoPaths)
 			default:
 				err = errors.New("compare with what? Give --against <git ref> or --registry <URL>")
 			}
@@ -88,6 +94,7 @@ Exit status: 0 compatible, 1 incompatible, 2 cannot tell.`,
 				return cannotTell(err)
 			}
 			report := check.Run(cmd.Context(), ws, base, opts)
+			report.Rebase(reportFolder(cmd.Context(), folder, format))
 			if err := write(cmd.OutOrStdout(), report); err != nil {
 				return cannotTell(err)
 			}
@@ -106,4 +113,15 @@ Exit status: 0 compatible, 1 incompatible, 2 cannot tell.`,
 	f.StringArrayVarP(&protoPaths, "proto-path", "I", nil, "further folder, below the checked one, in which Protobuf imports are looked for")
 	f.StringToStringVar(&subjects, "subject", nil, "file=subject, for --registry; the default is the file's name without its ending")
 	return cmd
+}
+
+// reportFolder returns the name of the checked folder as the reader of a report
+// knows it. Code hosts want paths from the root of the repository.
+func reportFolder(ctx context.Context, folder, format string) string {
+	if format == "github" || format == "sarif" {
+		if prefix, err := check.RepositoryPath(ctx, folder); err == nil {
+			return prefix
+		}
+	}
+	return filepath.ToSlash(folder)
 }

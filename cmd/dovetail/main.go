@@ -17,6 +17,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	os.Exit(run(ctx, os.Args[1:]))
 }
 
@@ -24,7 +25,7 @@ func main() {
 func run(ctx context.Context, args []string) int {
 	root := newRoot()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	var status exitStatus
 	switch {
 	case err == nil:
@@ -34,9 +35,35 @@ func run(ctx context.Context, args []string) int {
 			fmt.Fprintln(os.Stderr, "dovetail:", status.err)
 		}
 		return status.code
+	case cmd == root: // which does nothing itself: no such command
+		fmt.Fprintf(os.Stderr, "dovetail: %v (see dovetail --help)\n", err)
+		return exitUsage
 	}
 	fmt.Fprintln(os.Stderr, "dovetail:", err)
 	return 1
+}
+
+// exitUsage is the exit status of a command line that is not understood. It is
+// never 1, which for check means incompatible.
+const exitUsage = 2
+
+// usageErrors gives a command and all below it that exit status.
+func usageErrors(cmd *cobra.Command) {
+	wrap := func(c *cobra.Command, err error) error {
+		return exitStatus{exitUsage, fmt.Errorf("%w (see %s --help)", err, c.CommandPath())}
+	}
+	cmd.SetFlagErrorFunc(wrap)
+	if valid := cmd.Args; valid != nil {
+		cmd.Args = func(c *cobra.Command, args []string) error {
+			if err := valid(c, args); err != nil {
+				return wrap(c, err)
+			}
+			return nil
+		}
+	}
+	for _, c := range cmd.Commands() {
+		usageErrors(c)
+	}
 }
 
 // exitStatus is an error that chooses the exit status; err may be nil when
@@ -70,5 +97,6 @@ the clients you have work as they are.
 		SilenceUsage:  true,
 	}
 	root.AddCommand(newServe(), newCheck(), newGen(), newSchema(), newTopic(), newGroup(), newProduce(), newConsume(), newVersion())
+	usageErrors(root)
 	return root
 }

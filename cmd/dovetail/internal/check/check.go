@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/dovetail-dev/dovetail/compat"
 	"github.com/dovetail-dev/dovetail/compat/schema"
@@ -66,6 +67,7 @@ type Problem struct {
 type Report struct {
 	Compared []string  `json:"compared"` // files that had at least one earlier version
 	New      []string  `json:"new,omitempty"`
+	Gone     []string  `json:"gone,omitempty"`    // files of a git ref that are here no more, under no name
 	Skipped  []string  `json:"skipped,omitempty"` // files of a known ending that hold no schema
 	Findings []Finding `json:"findings"`
 	Problems []Problem `json:"problems"`
@@ -113,6 +115,9 @@ func Run(ctx context.Context, ws *Workspace, base Baseline, opts Options) *Repor
 		if err := r.compare(ctx, path, next, base, opts); err != nil {
 			r.problem(path, err)
 		}
+	}
+	if b, ok := base.(interface{ Gone() []string }); ok {
+		r.Gone = b.Gone()
 	}
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
@@ -176,6 +181,9 @@ func (r *Report) Summary() string {
 	if len(r.New) > 0 {
 		s += fmt.Sprintf(", %d new", len(r.New))
 	}
+	if len(r.Gone) > 0 {
+		s += fmt.Sprintf(", %d gone (%s)", len(r.Gone), shortList(r.Gone))
+	}
 	if len(r.Skipped) > 0 {
 		s += fmt.Sprintf(", %d skipped (no schema inside)", len(r.Skipped))
 	}
@@ -190,6 +198,15 @@ func (r *Report) Summary() string {
 		s += " and " + count(len(r.Problems), "problem")
 	}
 	return s
+}
+
+// shortList names the first few.
+func shortList(names []string) string {
+	const most = 3
+	if len(names) > most {
+		return strings.Join(names[:most], ", ") + ", …"
+	}
+	return strings.Join(names, ", ")
 }
 
 func count(n int, noun string) string {

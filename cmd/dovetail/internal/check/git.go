@@ -17,20 +17,22 @@ import (
 
 // Git is a Baseline of one or more git refs, the newest first.
 type Git struct {
+	now        *Workspace
 	labels     []string
 	workspaces []*Workspace
 }
 
 // ReadGit reads the schema files below dir as they stood at each of refs. dir
-// is a folder of a git work tree; nothing in it is changed.
-func ReadGit(ctx context.Context, dir string, refs []string, protoPaths []string) (*Git, error) {
-	g := &Git{}
-	prefix, err := git(ctx, dir, nil, "rev-parse", "--show-prefix")
+// is a folder of a git work tree; nothing in it is changed. now is what dir
+// holds today: files that were moved since are found again by it.
+func ReadGit(ctx context.Context, dir string, now *Workspace, refs []string, protoPaths []string) (*Git, error) {
+	g := &Git{now: now}
+	prefix, err := RepositoryPath(ctx, dir)
 	if err != nil {
 		return nil, fmt.Errorf("%s is not in a git work tree: %w", dir, err)
 	}
 	for _, ref := range refs {
-		texts, err := readTree(ctx, dir, ref, strings.TrimSpace(string(prefix)))
+		texts, err := readTree(ctx, dir, ref, prefix)
 		if err != nil {
 			return nil, err
 		}
@@ -38,6 +40,13 @@ func ReadGit(ctx context.Context, dir string, refs []string, protoPaths []string
 		g.workspaces = append(g.workspaces, NewWorkspace(texts, protoPaths))
 	}
 	return g, nil
+}
+
+// RepositoryPath returns the path of dir from the root of its git work tree: ""
+// for the root itself, otherwise with a slash at its end.
+func RepositoryPath(ctx context.Context, dir string) (string, error) {
+	prefix, err := git(ctx, dir, nil, "rev-parse", "--show-prefix")
+	return strings.TrimSuffix(string(prefix), "\n"), err
 }
 
 // readTree returns the schema files below prefix at ref, by path below prefix.
@@ -62,7 +71,7 @@ func readTree(ctx context.Context, dir, ref, prefix string) (map[string]string, 
 		// <mode> SP <type> SP <object> SP+ <size> TAB <path>
 		info, name, ok := strings.Cut(line, "\t")
 		fields := strings.Fields(info)
-		if !ok || len(fields) != 4 || fields[1] != "blob" {
+		if !ok || len(fields) != 4 || fields[1] != "blob" || fields[0] == symbolicLink {
 			continue
 		}
 		rel := strings.TrimPrefix(name, prefix)
@@ -76,6 +85,9 @@ func readTree(ctx context.Context, dir, ref, prefix string) (map[string]string, 
 	}
 	return catFiles(ctx, dir, names, objects)
 }
+
+// symbolicLink is the mode of a link in a git tree.
+const symbolicLink = "120000"
 
 func inIgnoredFolder(name string) bool {
 	for d := path.Dir(name); d != "."; d = path.Dir(d) {
@@ -123,22 +135,27 @@ func git(ctx context.Context, dir string, stdin io.Reader, args ...string) ([]by
 	return out, err
 }
 
-// Priors returns the file as it stood at every ref that had it.
+// Priors returns the file as it stood at every ref that had it, there or
+// elsewhere in the folder.
 func (g *Git) Priors(_ context.Context, path string) ([]Prior, error) {
 	var priors []Prior
 	for i, ws := range g.workspaces {
+		before, label := path, g.labels[i]
 		if !ws.Has(path) {
-			continue
+			if before = movedFrom(g.now, ws, path); before == "" {
+				continue
+			}
+			label += " (there: " + before + ")"
 		}
-		src, err := ws.Source(path)
+		src, err := ws.Source(before)
 		if err != nil {
-			return nil, fmt.Errorf("at %s: %w", g.labels[i], err)
+			return nil, fmt.Errorf("at %s: %w", label, err)
 		}
 		old, err := formats.Parse(src) // not strict: it was accepted once
 		if err != nil {
-			return nil, fmt.Errorf("cannot read the version at %s: %w", g.labels[i], err)
+			return nil, fmt.Errorf("cannot read the version at %s: %w", label, err)
 		}
-		priors = append(priors, Prior{Label: g.labels[i], Schema: old})
+		priors = append(priors, Prior{Label: label, Schema: old})
 	}
 	return priors, nil
 }

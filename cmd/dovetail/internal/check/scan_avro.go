@@ -14,6 +14,7 @@ func (ws *Workspace) scanAvro(f *file) {
 	if json.Unmarshal([]byte(f.text), &v) != nil {
 		return
 	}
+	f.identity = avroName(v)
 	s := avroScan{defined: map[string]bool{}}
 	s.walk(v, "")
 	for name := range s.defined {

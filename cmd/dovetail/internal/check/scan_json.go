@@ -53,6 +53,7 @@ func (ws *Workspace) scanJSON(f *file) {
 	id = strings.TrimSuffix(id, "#")
 	if id != "" {
 		ws.jsonIDs[id] = f.path
+		f.identity = []string{id}
 	}
 	seen := map[string]bool{}
 	walkRefs(v, func(ref string) {

@@ -12,6 +12,7 @@ var protoImport = regexp.MustCompile(`(?s)//[^\n]*|/\*.*?\*/|\bimport\s+(?:publi
 // scanProtobuf notes what a .proto file imports. An import is looked for from
 // the root, from every further proto path and beside the importing file.
 func (ws *Workspace) scanProtobuf(f *file) {
+	f.identity = protoNames(f.text)
 	for _, m := range protoImport.FindAllStringSubmatch(f.text, -1) {
 		name := m[1] + m[2]
 		if name == "" {

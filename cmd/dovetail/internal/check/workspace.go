@@ -34,6 +34,8 @@ type file struct {
 	typ  schema.Type
 	text string
 	uses []use // what it refers to and does not define
+	// identity is what the file defines, under names that outlive a move.
+	identity []string
 }
 
 // use is one outward reference of a file. A reference may be looked for under
@@ -57,7 +59,8 @@ func SchemaType(name string) (schema.Type, bool) {
 }
 
 // ReadFolder reads all schema files below the root of fsys. Folders whose name
-// starts with a dot or an underscore, node_modules and vendor are left out.
+// starts with a dot or an underscore, node_modules and vendor are left out, and
+// so are symbolic links, which git keeps as text, and whatever else is no file.
 func ReadFolder(fsys fs.FS, protoPaths []string) (*Workspace, error) {
 	texts := map[string]string{}
 	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
@@ -70,7 +73,7 @@ func ReadFolder(fsys fs.FS, protoPaths []string) (*Workspace, error) {
 			}
 			return nil
 		}
-		if _, ok := SchemaType(name); !ok {
+		if _, ok := SchemaType(name); !ok || !d.Type().IsRegular() {
 			return nil
 		}
 		info, err := d.Info()
@@ -97,6 +100,9 @@ func ignoredFolder(name string) bool {
 	return strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") || name == "node_modules" || name == "vendor"
 }
 
+// byteOrderMark is what some editors put before the text, and no parser wants.
+const byteOrderMark = "\ufeff"
+
 // NewWorkspace makes a workspace of texts by path. protoPaths are further
 // folders, relative to the root, in which Protobuf imports are looked for.
 func NewWorkspace(texts map[string]string, protoPaths []string) *Workspace {
@@ -112,7 +118,7 @@ func NewWorkspace(texts map[string]string, protoPaths []string) *Workspace {
 		if !ok {
 			continue
 		}
-		f := &file{path: name, typ: typ, text: texts[name]}
+		f := &file{path: name, typ: typ, text: strings.TrimPrefix(texts[name], byteOrderMark)}
 		switch typ {
 		case schema.Avro:
 			ws.scanAvro(f)
@@ -194,7 +200,7 @@ func (c *collector) collect(f *file, trail []string) error {
 			continue // the parser knows it, or says what is missing
 		}
 		if c.active[target.path] {
-			return fmt.Errorf("%s: files refer to each other in a circle: %s", c.root, strings.Join(append(trail, f.path, target.path), " → "))
+			return fmt.Errorf("files refer to each other in a circle: %s", strings.Join(append(trail, f.path, target.path), " → "))
 		}
 		if !c.done[target.path] {
 			c.done[target.path] = true
