@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -42,6 +43,7 @@ type serveSettings struct {
 	logLevel        string
 	logFormat       string
 	shutdownTimeout time.Duration
+	security        securitySettings
 }
 
 func newServe() *cobra.Command {
@@ -89,6 +91,7 @@ serve) and /metrics (Prometheus).`,
 	f.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&s.logFormat, "log-format", "text", "text or json")
 	f.DurationVar(&s.shutdownTimeout, "shutdown-timeout", 15*time.Second, "how long a stop waits for requests in flight")
+	s.security.flags(f)
 	return cmd
 }
 
@@ -141,6 +144,10 @@ func serve(ctx context.Context, s serveSettings, stderr interface{ Write([]byte)
 	if err != nil {
 		return exitStatus{2, err}
 	}
+	secure, err := s.security.load()
+	if err != nil {
+		return exitStatus{2, err}
+	}
 	began := time.Now()
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -149,7 +156,9 @@ func serve(ctx context.Context, s serveSettings, stderr interface{ Write([]byte)
 	validator := &batchValidator{ready: registryOpen}
 	b, err := broker.New(broker.Options{
 		DataDir:            s.dataDir,
-		Listeners:          []broker.Listener{{Addr: s.kafkaAddr, Advertised: s.advertised}},
+		Listeners:          []broker.Listener{secure.listener(s.kafkaAddr, s.advertised)},
+		Authorize:          secure.authorize,
+		SuperUsers:         secure.principals,
 		Durability:         durability,
 		DefaultPartitions:  s.partitions,
 		NoAutoCreateTopics: s.noAutoCreate,
@@ -166,7 +175,11 @@ func serve(ctx context.Context, s serveSettings, stderr interface{ Write([]byte)
 	if err != nil {
 		return fmt.Errorf("--http-addr: %w", err)
 	}
-	server := &http.Server{Handler: web, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	scheme := "http"
+	if secure.tls != nil {
+		scheme, listener = "https", tls.NewListener(listener, secure.tls.Clone())
+	}
+	server := &http.Server{Handler: secure.guard(web), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
 	failed := make(chan error, 1)
 	go func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -198,7 +211,7 @@ func serve(ctx context.Context, s serveSettings, stderr interface{ Write([]byte)
 	}
 	web.open(reg, j, rest.Handler(reg, rest.Options{Logger: log, Version: versionString(), KafkaClusterID: b.ClusterID()}),
 		map[string]http.Handler{"serde": service.Handler(converter, service.HandlerOptions{})})
-	log.Info("ready", "registry", "http://"+listener.Addr().String(), "broker", b.Addr("").String(),
+	log.Info("ready", "registry", scheme+"://"+listener.Addr().String(), "broker", b.Addr("").String(),
 		"data", s.dataDir, "version", versionString(), "took", time.Since(began).Round(time.Millisecond).String())
 
 	select {
