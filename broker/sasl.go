@@ -68,13 +68,9 @@ func (b *Broker) newExchange(l *listener, mechanism string) (exchange, error) {
 	if mechanism == mechPlain {
 		return &plainExchange{l.SASL}, nil
 	}
-	server, err := scramHashes[mechanism].NewServer(func(user string) (scram.StoredCredentials, error) {
+	return &scramExchange{mechanism: mechanism, find: func(user string) (scram.StoredCredentials, error) {
 		return b.scramCredentials(l, mechanism, user)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &scramExchange{server.NewConversation()}, nil
+	}}, nil
 }
 
 // plainExchange is RFC 4616: authorization ID, NUL, user, NUL, password.
@@ -101,26 +97,6 @@ func (e *plainExchange) step(ctx context.Context, token []byte) ([]byte, string,
 		return nil, "", errCredentials
 	}
 	return []byte{}, user, nil
-}
-
-// scramExchange is RFC 5802.
-type scramExchange struct{ conversation *scram.ServerConversation }
-
-func (e *scramExchange) step(_ context.Context, token []byte) ([]byte, string, error) {
-	answer, err := e.conversation.Step(string(token))
-	if err != nil {
-		return nil, "", errCredentials
-	}
-	if !e.conversation.Done() {
-		return []byte(answer), "", nil
-	}
-	if !e.conversation.Valid() {
-		return nil, "", errCredentials
-	}
-	if as := e.conversation.AuthzID(); as != "" && as != e.conversation.Username() {
-		return nil, "", errors.New("authentication failed: the authorization ID must be empty or the user")
-	}
-	return []byte(answer), e.conversation.Username(), nil
 }
 
 var scramHashes = map[string]scram.HashGeneratorFcn{mechSHA256: scram.SHA256, mechSHA512: scram.SHA512}
