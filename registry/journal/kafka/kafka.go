@@ -97,7 +97,7 @@ func Open(ctx context.Context, opts Options) (*Journal, error) {
 	ctx, cancel := context.WithTimeout(ctx, opts.Timeout)
 	defer cancel()
 	if err := j.prepareTopic(ctx); err != nil {
-		client.Close()
+		j.admin.Close()
 		return nil, err
 	}
 	return j, nil
@@ -127,6 +127,13 @@ func (j *Journal) prepareTopic(ctx context.Context) error {
 		if err := j.createTopic(ctx); err != nil {
 			return err
 		}
+		// This client remembers for seconds that there was no such topic.
+		client, err := newClient(j.opts)
+		if err != nil {
+			return err
+		}
+		j.admin.Close()
+		j.admin = kadm.NewClient(client)
 		return j.prepareTopic(ctx)
 	}
 	if detail.Err != nil {

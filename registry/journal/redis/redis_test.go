@@ -16,6 +16,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/dovetail-dev/dovetail/registry/journal"
+	"github.com/dovetail-dev/dovetail/registry/journal/journaltest"
 )
 
 // server is a real redis-server of a test's own.
@@ -128,6 +129,18 @@ func readAll(t *testing.T, j *Journal) []string {
 		}
 		from = next
 	}
+}
+
+func TestJournal(t *testing.T) {
+	s, n := startRedis(t), 0
+	journaltest.Run(t, func(t *testing.T) journal.Journal {
+		n++
+		j, err := Open(t.Context(), Options{URL: s.url(), Key: fmt.Sprintf("journal-%d", n)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return j
+	})
 }
 
 func TestInstancesShareOneHistory(t *testing.T) {

@@ -1,0 +1,135 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/dovetail-dev/dovetail/registry/journal"
+	"github.com/dovetail-dev/dovetail/registry/journal/journaltest"
+)
+
+// cluster is a broker in this process. The same tests run against Apache Kafka
+// among the interop scenarios.
+func cluster(t *testing.T) []string {
+	t.Helper()
+	c, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c.ListenAddrs()
+}
+
+func open(t *testing.T, brokers []string, topic string) *Journal {
+	t.Helper()
+	j, err := Open(t.Context(), Options{Brokers: brokers, Topic: topic})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = j.Close() })
+	return j
+}
+
+func TestJournal(t *testing.T) {
+	brokers, n := cluster(t), 0
+	journaltest.Run(t, func(t *testing.T) journal.Journal {
+		n++
+		return open(t, brokers, fmt.Sprintf("journal-%d", n))
+	})
+}
+
+func append1(j *Journal, key string) error {
+	end, err := j.End(context.Background())
+	if err == nil {
+		_, err = j.Append(context.Background(), end, []journal.Record{{Key: []byte(key), Value: []byte("{}")}})
+	}
+	return err
+}
+
+func TestWhoTakesOverFencesAndTheFencedReadsOn(t *testing.T) {
+	brokers := cluster(t)
+	first, second := open(t, brokers, ""), open(t, brokers, "")
+	for _, step := range []struct {
+		by  *Journal
+		key string
+	}{{first, "a"}, {first, "b"}, {second, "c"}} {
+		if err := append1(step.by, step.key); err != nil {
+			t.Fatalf("append %s: %v", step.key, err)
+		}
+	}
+	for range 2 { // for good
+		if err := append1(first, "d"); !errors.Is(err, ErrFenced) {
+			t.Errorf("the first writer got %v, want ErrFenced", err)
+		}
+	}
+	var keys []string
+	for at := journal.Offset(0); ; {
+		records, next, err := first.Read(t.Context(), at, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if next == at {
+			break
+		}
+		for _, r := range records {
+			keys = append(keys, string(r.Key))
+		}
+		at = next
+	}
+	if got := strings.Join(keys, " "); got != "a b c" {
+		t.Errorf("the fenced instance reads %q, want \"a b c\"", got)
+	}
+}
+
+func TestOpenRefusesWhatIsNoJournal(t *testing.T) {
+	brokers := cluster(t)
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	compact, drop := "compact", "delete"
+	for _, c := range []struct {
+		name, want string
+		partitions int32
+		policy     string
+	}{
+		{"wide", "has 3 partitions", 3, compact},
+		{"short-lived", "set it to compact", 1, drop},
+	} {
+		if _, err := admin.CreateTopic(t.Context(), c.partitions, 1, map[string]*string{"cleanup.policy": &c.policy}, c.name); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(t.Context(), Options{Brokers: brokers, Topic: c.name}); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("topic %s: %v, want %q", c.name, err, c.want)
+		}
+	}
+	if _, err := Open(t.Context(), Options{}); err == nil || !strings.Contains(err.Error(), "no brokers") {
+		t.Errorf("without brokers: %v", err)
+	}
+}
+
+func TestDeletedTopicIsALoss(t *testing.T) {
+	brokers := cluster(t)
+	j := open(t, brokers, "")
+	if err := append1(j, "a"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.admin.DeleteTopic(t.Context(), "_schemas"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.End(t.Context()); !errors.Is(err, journal.ErrLost) {
+		t.Fatalf("the end of a topic that was deleted: %v, want ErrLost", err)
+	}
+	if _, _, err := j.Read(t.Context(), 0, 10); !errors.Is(err, journal.ErrLost) {
+		t.Errorf("reading it: %v, want ErrLost", err)
+	}
+}
