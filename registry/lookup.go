@@ -11,10 +11,11 @@ import (
 // does not name its context is looked for in the others too if the default one
 // does not have it.
 func (r *Registry) Lookup(name schema.Subject, req RegisterRequest, opts LookupOptions) (Schema, error) {
-	st, err := r.read()
-	if err != nil {
-		return Schema{}, err
-	}
+	return fresh(r, func(st *state) (Schema, error) { return r.lookupAnywhere(st, name, req, opts) })
+}
+
+func (r *Registry) lookupAnywhere(st *state, name schema.Subject, req RegisterRequest, opts LookupOptions) (Schema, error) {
+	var err error
 	if name = name.Canonical(); badName(string(name)) {
 		return Schema{}, errInvalidSubject(name)
 	}

@@ -62,11 +62,11 @@ type VersionsQuery struct {
 
 // Versions lists a subject's versions in ascending order.
 func (r *Registry) Versions(name schema.Subject, q VersionsQuery) ([]schema.Version, error) {
-	st, err := r.read()
-	if err != nil {
-		return nil, err
-	}
-	sub := st.subject(name.Canonical())
+	return fresh(r, func(st *state) ([]schema.Version, error) { return st.versions(name, q) })
+}
+
+func (s *state) versions(name schema.Subject, q VersionsQuery) ([]schema.Version, error) {
+	sub := s.subject(name.Canonical())
 	list := []schema.Version{}
 	if sub != nil {
 		for _, v := range sub.versions {
@@ -87,20 +87,20 @@ func (r *Registry) Versions(name schema.Subject, q VersionsQuery) ([]schema.Vers
 // Version returns one version of a subject; schema.Latest is the newest. A
 // subject that does not name its context is looked for in the others too.
 func (r *Registry) Version(name schema.Subject, number schema.Version, deleted bool) (Schema, error) {
-	st, err := r.read()
-	if err != nil {
-		return Schema{}, err
-	}
+	return fresh(r, func(st *state) (Schema, error) { return st.anyVersion(name, number, deleted) })
+}
+
+func (s *state) anyVersion(name schema.Subject, number schema.Version, deleted bool) (Schema, error) {
 	name = name.Canonical()
-	found, err := st.version(name, number, deleted)
-	if err == nil || name.Qualified() || st.contexts.len() < 2 {
+	found, err := s.version(name, number, deleted)
+	if err == nil || name.Qualified() || s.contexts.len() < 2 {
 		return found, err
 	}
-	for _, c := range st.contextNames() {
+	for _, c := range s.contextNames() {
 		if c == schema.DefaultContext {
 			continue
 		}
-		if found, otherErr := st.version(schema.Qualify(c, string(name)), number, deleted); otherErr == nil {
+		if found, otherErr := s.version(schema.Qualify(c, string(name)), number, deleted); otherErr == nil {
 			return found, nil
 		}
 	}
@@ -148,15 +148,13 @@ func (r *Registry) ReferencedBy(name schema.Subject, number schema.Version, dele
 // of that subject if it has one. Without a context, the default one is looked
 // in first and then every other.
 func (r *Registry) SchemaByID(id schema.ID, subject schema.Subject) (Schema, error) {
-	st, err := r.read()
-	if err != nil {
-		return Schema{}, err
-	}
-	c, e := st.findID(id, subject)
-	if e == nil {
-		return Schema{}, errIDNotFound(id)
-	}
-	return st.present(e, id, c, subject.Name()), nil
+	return fresh(r, func(st *state) (Schema, error) {
+		c, e := st.findID(id, subject)
+		if e == nil {
+			return Schema{}, errIDNotFound(id)
+		}
+		return st.present(e, id, c, subject.Name()), nil
+	})
 }
 
 // findID returns the entry of an ID and the context it is in.
@@ -223,11 +221,11 @@ func (r *Registry) VersionsByID(id schema.ID, subject schema.Subject, deleted bo
 }
 
 func (r *Registry) versionsByID(id schema.ID, subject schema.Subject, deleted bool) ([]SubjectVersion, error) {
-	st, err := r.read()
-	if err != nil {
-		return nil, err
-	}
-	c, e := st.findID(id, subject)
+	return fresh(r, func(st *state) ([]SubjectVersion, error) { return st.versionsByID(id, subject, deleted) })
+}
+
+func (s *state) versionsByID(id schema.ID, subject schema.Subject, deleted bool) ([]SubjectVersion, error) {
+	c, e := s.findID(id, subject)
 	if e == nil {
 		return nil, errIDNotFound(id)
 	}
@@ -237,7 +235,7 @@ func (r *Registry) versionsByID(id schema.ID, subject schema.Subject, deleted bo
 		if subject.Name() != "" && u.subject != only {
 			continue
 		}
-		if deleted || !st.subject(u.subject).find(u.version).deleted {
+		if deleted || !s.subject(u.subject).find(u.version).deleted {
 			list = append(list, SubjectVersion{u.subject, u.version})
 		}
 	}
@@ -263,16 +261,14 @@ func (r *Registry) SubjectsByID(id schema.ID, subject schema.Subject, deleted bo
 // SchemaByGUID returns a definition by its GUID, with an ID that it has but as
 // nobody's version.
 func (r *Registry) SchemaByGUID(guid string) (Schema, error) {
-	st, err := r.read()
-	if err != nil {
-		return Schema{}, err
-	}
-	p := st.byGUID(guid)
-	if p == nil {
-		return Schema{}, errGUIDNotFound(guid)
-	}
-	at := p.places[0]
-	return Schema{Content: p.content, Subject: schema.Qualify(at.context, ""), ID: at.id}, nil
+	return fresh(r, func(st *state) (Schema, error) {
+		p := st.byGUID(guid)
+		if p == nil {
+			return Schema{}, errGUIDNotFound(guid)
+		}
+		at := p.places[0]
+		return Schema{Content: p.content, Subject: schema.Qualify(at.context, ""), ID: at.id}, nil
+	})
 }
 
 func (s *state) byGUID(text string) *contentPlaces {
