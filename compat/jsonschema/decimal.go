@@ -7,23 +7,27 @@ import (
 	"strings"
 )
 
-// decimal is an exact number: sign × 0.digits × 10^exp, where digits neither
-// starts nor ends with a zero. Zero has no digits. Comparing never costs more
-// than the digits that were written.
-type decimal struct {
+// Decimal is an exact number: sign × 0.digits × 10^exp, where digits neither
+// starts nor ends with a zero. Zero has no digits. Whatever its exponent, it
+// costs no more than the digits that were written.
+type Decimal struct {
 	negative bool
 	digits   string
 	exp      int
 }
 
-// parseDecimal reads a number in the grammar of JSON.
-func parseDecimal(text string) decimal {
-	var d decimal
+// farExponent stands for all exponents beyond it.
+const farExponent = 1 << 40
+
+// ParseDecimal reads a number in the grammar of JSON.
+func ParseDecimal(text string) Decimal {
+	var d Decimal
 	text, d.negative = strings.CutPrefix(text, "-")
 	mantissa, exponent := text, 0
 	if i := strings.IndexAny(text, "eE"); i >= 0 {
 		mantissa = text[:i]
-		exponent, _ = strconv.Atoi(text[i+1:])
+		exponent, _ = strconv.Atoi(text[i+1:]) // out of range: the nearest that is in it
+		exponent = min(max(exponent, -farExponent), farExponent)
 	}
 	whole, fraction, _ := strings.Cut(mantissa, ".")
 	digits := whole + fraction
@@ -31,16 +35,17 @@ func parseDecimal(text string) decimal {
 	d.exp = exponent + len(whole) - (len(digits) - len(significant))
 	d.digits = strings.TrimRight(significant, "0")
 	if d.digits == "" {
-		return decimal{}
+		return Decimal{}
 	}
 	return d
 }
 
-func (d decimal) cmp(e decimal) int {
+// Cmp returns -1, 0 or 1 as d is less than, equal to or more than e.
+func (d Decimal) Cmp(e Decimal) int {
 	switch {
-	case d.sign() != e.sign():
-		return cmp.Compare(d.sign(), e.sign())
-	case d.sign() == 0:
+	case d.Sign() != e.Sign():
+		return cmp.Compare(d.Sign(), e.Sign())
+	case d.Sign() == 0:
 		return 0
 	}
 	c := cmp.Compare(d.exp, e.exp)
@@ -53,7 +58,8 @@ func (d decimal) cmp(e decimal) int {
 	return c
 }
 
-func (d decimal) sign() int {
+// Sign returns -1, 0 or 1.
+func (d Decimal) Sign() int {
 	switch {
 	case d.digits == "":
 		return 0
@@ -64,7 +70,7 @@ func (d decimal) sign() int {
 }
 
 // String returns one text for all spellings of a number.
-func (d decimal) String() string {
+func (d Decimal) String() string {
 	if d.digits == "" {
 		return "0"
 	}
@@ -75,22 +81,44 @@ func (d decimal) String() string {
 	return s
 }
 
-// integer returns d × 10^scale.
-func (d decimal) integer(scale int) *big.Int {
-	n, _ := new(big.Int).SetString("0"+d.digits, 10)
-	zeros := d.exp - len(d.digits) + scale
-	n.Mul(n, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(max(zeros, 0))), nil))
-	if d.negative {
-		n.Neg(n)
+// Integer reports whether d is a whole number.
+func (d Decimal) Integer() bool { return len(d.digits) <= max(d.exp, 0) || d.digits == "" }
+
+// Int64 returns d if it is a whole number that fits, otherwise the nearest
+// number that does.
+func (d Decimal) Int64() int64 {
+	text := d.digits
+	switch {
+	case d.exp > 19:
+		text = "99999999999999999999"
+	case d.exp < len(text):
+		text = text[:max(d.exp, 0)]
+	default:
+		text += strings.Repeat("0", d.exp-len(text))
 	}
+	if text == "" {
+		return 0
+	}
+	if d.negative {
+		text = "-" + text
+	}
+	n, _ := strconv.ParseInt(text, 10, 64) // out of range: the nearest that is in it
 	return n
 }
 
-// multipleOf reports whether d is a whole multiple of e, which is not zero.
-func (d decimal) multipleOf(e decimal) bool {
+// MultipleOf reports whether d is a whole multiple of e, which is not zero.
+func (d Decimal) MultipleOf(e Decimal) bool {
 	if d.digits == "" {
 		return true
 	}
-	scale := max(len(d.digits)-d.exp, len(e.digits)-e.exp)
-	return new(big.Int).Rem(d.integer(scale), e.integer(scale)).Sign() == 0
+	// As whole numbers without trailing zeros: d = a·10^p, e = b·10^q. With p < q
+	// a would have to be a multiple of ten.
+	p, q := d.exp-len(d.digits), e.exp-len(e.digits)
+	if p < q {
+		return false
+	}
+	a, _ := new(big.Int).SetString("0"+d.digits, 10)
+	b, _ := new(big.Int).SetString("0"+e.digits, 10)
+	shift := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(p-q)), b)
+	return a.Mul(a, shift).Rem(a, b).Sign() == 0
 }

@@ -105,7 +105,7 @@ var applicators = []keyword{
 	{"anyOf", Draft4, Draft2020, holdsList},
 	{"oneOf", Draft4, Draft2020, holdsList},
 	{"not", Draft4, Draft2020, holdsOne},
-	{"dependencies", Draft4, Draft7, holdsMap},
+	{"dependencies", Draft4, Draft2020, holdsMap},
 	{"contains", Draft6, Draft2020, holdsOne},
 	{"propertyNames", Draft6, Draft2020, holdsOne},
 	{"if", Draft7, Draft2020, holdsOne},

@@ -46,15 +46,15 @@ type node struct {
 }
 
 type stringRules struct {
-	maxLength, minLength *decimal
+	maxLength, minLength *Decimal
 	pattern              *string
 }
 
 type numberRules struct {
 	integer                            bool
-	maximum, minimum                   *decimal
-	exclusiveMaximum, exclusiveMinimum *decimal
-	multipleOf                         *decimal
+	maximum, minimum                   *Decimal
+	exclusiveMaximum, exclusiveMinimum *Decimal
+	multipleOf                         *Decimal
 }
 
 // content says what is allowed beyond what a schema names: additional or
@@ -81,8 +81,8 @@ type arrayRules struct {
 	tuple                    []*node
 	isTuple                  bool
 	additional, unevaluated  content
-	maxItems, minItems       *decimal
-	maxContains, minContains *decimal
+	maxItems, minItems       *Decimal
+	maxContains, minContains *Decimal
 	unique                   bool
 }
 
@@ -92,7 +92,7 @@ type objectRules struct {
 	required                     map[string]bool
 	patterns                     []patternRule
 	additional, unevaluated      content
-	maxProperties, minProperties *decimal
+	maxProperties, minProperties *Decimal
 	needNames                    []dependency // property → names that must be there too
 	needSchemas                  []property   // property → schema of the whole object
 }
@@ -364,12 +364,12 @@ func (b *builder) typed(v *Value, d Dialect, s shape, integer bool) *node {
 	return n
 }
 
-func number(v *Value, keyword string) *decimal {
+func number(v *Value, keyword string) *Decimal {
 	m := v.Get(keyword)
 	if m == nil || m.Kind != Number {
 		return nil
 	}
-	d := parseDecimal(m.Text)
+	d := ParseDecimal(m.Text)
 	return &d
 }
 
@@ -456,13 +456,13 @@ func (b *builder) objectRules(v *Value, d Dialect) *objectRules {
 		}
 		r.patterns = append(r.patterns, patternRule{match, p.schema})
 	}
+	// The later drafts have two keywords for what was one, and still know that.
+	r.needSchemas = b.properties(v, "dependencies")
+	r.needNames = dependencies(v.Get("dependencies"))
 	if d >= Draft2019 {
 		r.unevaluated = b.content(v, "unevaluatedProperties")
-		r.needSchemas = b.properties(v, "dependentSchemas")
-		r.needNames = dependencies(v.Get("dependentRequired"))
-	} else {
-		r.needSchemas = b.properties(v, "dependencies")
-		r.needNames = dependencies(v.Get("dependencies"))
+		r.needSchemas = append(r.needSchemas, b.properties(v, "dependentSchemas")...)
+		r.needNames = append(r.needNames, dependencies(v.Get("dependentRequired"))...)
 	}
 	return r
 }

@@ -125,16 +125,16 @@ var (
 )
 
 // compareBound compares a limit, nil for none.
-func compareBound(l listener, keyword string, w, r *decimal, rules bound) {
+func compareBound(l listener, keyword string, w, r *Decimal, rules bound) {
 	switch {
 	case w == nil && r == nil:
 	case w == nil:
 		l.add(rules[0], keyword)
 	case r == nil:
 		l.add(rules[1], keyword)
-	case r.cmp(*w) > 0:
+	case r.Cmp(*w) > 0:
 		l.add(rules[2], keyword)
-	case r.cmp(*w) < 0:
+	case r.Cmp(*w) < 0:
 		l.add(rules[3], keyword)
 	}
 }
@@ -168,7 +168,7 @@ func compareNumbers(l listener, w, r *numberRules) {
 	compareMultiples(l, w.multipleOf, r.multipleOf)
 }
 
-func compareMultiples(l listener, w, r *decimal) {
+func compareMultiples(l listener, w, r *Decimal) {
 	rule := ""
 	switch {
 	case w == nil && r == nil:
@@ -177,11 +177,11 @@ func compareMultiples(l listener, w, r *decimal) {
 		rule = MultipleOfAdded
 	case r == nil:
 		rule = MultipleOfRemoved
-	case w.cmp(*r) == 0:
+	case w.Cmp(*r) == 0:
 		return
-	case r.sign() > 0 && w.sign() > 0 && r.cmp(*w) < 0 && w.multipleOf(*r):
+	case r.Sign() > 0 && w.Sign() > 0 && r.Cmp(*w) < 0 && w.MultipleOf(*r):
 		rule = MultipleOfReduced
-	case r.sign() > 0 && w.sign() > 0 && r.cmp(*w) > 0 && r.multipleOf(*w):
+	case r.Sign() > 0 && w.Sign() > 0 && r.Cmp(*w) > 0 && r.MultipleOf(*w):
 		rule = MultipleOfExpanded
 	default:
 		rule = MultipleOfChanged

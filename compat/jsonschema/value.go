@@ -108,7 +108,7 @@ func Equal(a, b *Value) bool {
 	}
 	switch a.Kind {
 	case Number:
-		return a.Text == b.Text || parseDecimal(a.Text).cmp(parseDecimal(b.Text)) == 0
+		return a.Text == b.Text || ParseDecimal(a.Text).Cmp(ParseDecimal(b.Text)) == 0
 	case String:
 		return a.Text == b.Text
 	case Array:
@@ -138,7 +138,7 @@ func (v *Value) hash() uint64 {
 	var h uint64
 	switch v.Kind {
 	case Number:
-		h = maphash.String(hashSeed, parseDecimal(v.Text).String())
+		h = maphash.String(hashSeed, ParseDecimal(v.Text).String())
 	case String:
 		h = maphash.String(hashSeed, v.Text)
 	case Array:
