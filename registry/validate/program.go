@@ -4,9 +4,11 @@ import (
 	"fmt"
 
 	"github.com/dovetail-dev/dovetail/compat/avro"
+	"github.com/dovetail-dev/dovetail/compat/jsonschema"
 	"github.com/dovetail-dev/dovetail/compat/protobuf"
 	"github.com/dovetail-dev/dovetail/compat/schema"
 	serdeavro "github.com/dovetail-dev/dovetail/serde/avro"
+	serdejsonschema "github.com/dovetail-dev/dovetail/serde/jsonschema"
 	serdeprotobuf "github.com/dovetail-dev/dovetail/serde/protobuf"
 )
 
@@ -53,6 +55,12 @@ func (v *Validator) program(c schema.Context, found Found) (*program, error) {
 	case *protobuf.Schema:
 		p.indexed = true
 		p.walk = serdeprotobuf.NewValidator(s).Validate
+	case *jsonschema.Schema:
+		check, err := serdejsonschema.NewValidator(s)
+		if err != nil {
+			return nil, fmt.Errorf("validate: schema %d: %w", found.ID, err)
+		}
+		p.walk = func(_, payload []byte) error { return check.Validate(payload) }
 	default:
 		return nil, fmt.Errorf("validate: schema %d is of type %s, whose payloads cannot be checked", found.ID, parsed.Type())
 	}
