@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dovetail-dev/dovetail/broker"
+	"github.com/dovetail-dev/dovetail/cmd/dovetail/internal/transfer"
+)
+
+const defaultCluster = "kafka://127.0.0.1:9092"
+
+func newSchemaImport() *cobra.Command {
+	var (
+		from, to, dataDir string
+		skipUnknown       bool
+	)
+	cmd := &cobra.Command{
+		Use:   "import [file|-]",
+		Short: "Take over the _schemas records of another registry as they stand",
+		Long: `Import reads the records of a _schemas topic, of Confluent's registry or of this
+one, and appends them to the records of a registry: IDs, versions, soft deletes,
+levels and modes stay what they are.
+
+The records come from a file, a JSON object on a line for each, as "schema export"
+writes it:
+
+  {"key":{"keytype":"SCHEMA",...},"value":{...},"timestamp":1700000000000}
+
+or straight from a Kafka cluster with --from kafka://host:port/_schemas.
+
+They go to a running server, or any Kafka cluster, by --to, or to the data of a
+stopped server by --data-dir. The target must be empty. If an import was
+interrupted, run it again: it goes on where it ended. Nobody may register in the
+target meanwhile.`,
+		Example: `  dovetail schema import schemas.ndjson
+  dovetail schema import --from kafka://old-kafka:9092/_schemas --to kafka://127.0.0.1:9092
+  dovetail schema import schemas.ndjson --data-dir /var/lib/dovetail`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			if (from != "") == (len(args) == 1) {
+				return exitStatus{2, errors.New("name a file (- for standard input) or a cluster with --from, one of them")}
+			}
+			if dataDir != "" && cmd.Flags().Changed("to") {
+				return exitStatus{2, errors.New("--to and --data-dir exclude each other")}
+			}
+			source, closeSource, err := openTransferSource(cmd, from, args)
+			if err != nil {
+				return err
+			}
+			defer closeSource()
+			target, closeTarget, err := openTransferTopic(ctx, to, dataDir, 0, true)
+			if err != nil {
+				return err
+			}
+			bar, draw := newBar(cmd)
+			c, err := transfer.Import(ctx, source, target, target, transfer.Options{SkipUnknown: skipUnknown, Progress: draw})
+			bar.End(source.Done(), c)
+			if err := errors.Join(err, closeTarget()); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d records imported, %d were there already, %d could not be read and were left out; %d registrations of schemas\n",
+				c.Written, c.Present, c.Unknown, c.Schemas)
+			return err
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&from, "from", "", "cluster to read from: kafka://host:port[,host:port][/topic]")
+	f.StringVar(&to, "to", defaultCluster, "where to import to: the Kafka address of a running server, or a Kafka cluster")
+	f.StringVar(&dataDir, "data-dir", "", "import into the data of a stopped server instead")
+	f.BoolVar(&skipUnknown, "skip-unknown", false, "leave out records that cannot be read instead of stopping")
+	return cmd
+}
+
+func newSchemaExport() *cobra.Command {
+	var from, dataDir string
+	cmd := &cobra.Command{
+		Use:   "export [file|-]",
+		Short: "Write the _schemas records of a registry to a file",
+		Long: `Export writes every record of a registry as it stands, a JSON object on a line for
+each: a backup, and what "schema import" reads. The registry is a running server, or
+any Kafka cluster with a _schemas topic, by --from, or a stopped server by --data-dir.
+
+If the file has been begun by an export, it goes on behind its last whole line.`,
+		Example: `  dovetail schema export schemas.ndjson
+  dovetail schema export --from kafka://old-kafka:9092/_schemas | gzip > schemas.ndjson.gz`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if dataDir != "" && cmd.Flags().Changed("from") {
+				return exitStatus{2, errors.New("--from and --data-dir exclude each other")}
+			}
+			name := "-"
+			if len(args) == 1 {
+				name = args[0]
+			}
+			return exportSchemas(cmd, from, dataDir, name)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&from, "from", defaultCluster, "registry to export: the Kafka address of a running server, or a Kafka cluster: kafka://host:port[,host:port][/topic]")
+	f.StringVar(&dataDir, "data-dir", "", "export the data of a stopped server instead")
+	return cmd
+}
+
+// exportSchemas writes to a file, behind what it has, or to standard output.
+func exportSchemas(cmd *cobra.Command, from, dataDir, name string) error {
+	if name == "-" {
+		_, err := exportTo(cmd, cmd.OutOrStdout(), from, dataDir, 0)
+		return err
+	}
+	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return err
+	}
+	whole, before, offset, err := transfer.Resume(cmd.Context(), name, file)
+	if err == nil {
+		err = file.Truncate(whole)
+	}
+	if err == nil {
+		_, err = file.Seek(whole, io.SeekStart)
+	}
+	written := 0
+	if err == nil {
+		written, err = exportTo(cmd, file, from, dataDir, offset)
+	}
+	if err == nil {
+		err = file.Sync()
+	}
+	if err := errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d records exported to %s, which had %d already\n", written, name, before)
+	return err
+}
+
+// exportTo writes the records from an offset on, and returns how many.
+func exportTo(cmd *cobra.Command, out io.Writer, from, dataDir string, offset int64) (int, error) {
+	source, closeSource, err := openTransferTopic(cmd.Context(), from, dataDir, offset, false)
+	if err != nil {
+		return 0, err
+	}
+	bar, draw := newBar(cmd)
+	c, err := transfer.Export(cmd.Context(), source, transfer.NewFile(out), draw)
+	bar.End(source.Done(), c)
+	return c.Written, errors.Join(err, closeSource())
+}
+
+// newBar returns a progress bar, which shows nothing unless standard error is a
+// terminal.
+func newBar(cmd *cobra.Command) (*transfer.Bar, func(float64, transfer.Counts)) {
+	bar := &transfer.Bar{Out: cmd.ErrOrStderr(), Now: time.Now}
+	if info, err := os.Stderr.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return bar, nil
+	}
+	return bar, bar.Draw
+}
+
+// openTransferSource opens a cluster, or the file that args name.
+func openTransferSource(cmd *cobra.Command, from string, args []string) (transfer.Source, func() error, error) {
+	if from != "" {
+		return openTransferTopic(cmd.Context(), from, "", 0, false)
+	}
+	if args[0] == "-" {
+		return transfer.NewLines("standard input", cmd.InOrStdin(), 0), func() error { return nil }, nil
+	}
+	file, err := os.Open(args[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	size := int64(0)
+	if info, err := file.Stat(); err == nil {
+		size = info.Size()
+	}
+	return transfer.NewLines(args[0], file, size), file.Close, nil
+}
+
+// openTransferTopic opens the topic of a cluster, or of a data directory, which
+// it serves to itself meanwhile.
+func openTransferTopic(ctx context.Context, cluster, dataDir string, offset int64, create bool) (*transfer.Topic, func() error, error) {
+	stop := func() error { return nil }
+	scheme, rest, _ := strings.Cut(cluster, "://")
+	addrs, topic, _ := strings.Cut(rest, "/")
+	if dataDir != "" {
+		if _, err := os.Stat(dataDir); err != nil && !create {
+			return nil, nil, err
+		}
+		b, err := broker.New(broker.Options{DataDir: dataDir, Listeners: []broker.Listener{{Addr: "127.0.0.1:0"}}, NoAutoCreateTopics: true})
+		if err != nil {
+			return nil, nil, err
+		}
+		stop = func() error {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+			defer cancel()
+			return b.Close(ctx)
+		}
+		if err := b.Start(ctx); err != nil {
+			return nil, nil, errors.Join(err, stop())
+		}
+		if _, err := openBrokerJournal(b); err != nil {
+			return nil, nil, errors.Join(err, stop())
+		}
+		addrs, topic = b.Addr("").String(), schemasTopic
+	} else if scheme != "kafka" || addrs == "" {
+		return nil, nil, exitStatus{2, fmt.Errorf("%q: want kafka://host:port[,host:port][/topic]", cluster)}
+	}
+	if topic == "" {
+		topic = schemasTopic
+	}
+	t, err := transfer.OpenTopic(ctx, transfer.TopicOptions{Brokers: strings.Split(addrs, ","), Topic: topic, From: offset, Create: create})
+	if err != nil {
+		return nil, nil, errors.Join(err, stop())
+	}
+	return t, func() error { t.Close(); return stop() }, nil
+}
