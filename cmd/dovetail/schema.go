@@ -38,7 +38,8 @@ func newSchema() *cobra.Command {
 	}
 	s.connection.flags(cmd, true, false)
 	s.output.flag(cmd)
-	cmd.AddCommand(s.list(), s.get(), s.register(), s.versions(), s.delete(), s.level(), s.mode(), s.diff(), s.checkCompat())
+	cmd.AddCommand(s.list(), s.get(), s.register(), s.versions(), s.delete(), s.level(), s.mode(), s.diff(), s.checkCompat(),
+		newSchemaImport(), newSchemaExport())
 	return cmd
 }
 

@@ -17,6 +17,11 @@ import (
 // mistake is refused.
 const clientID = "__admin_client"
 
+// produceRetries bounds how long an append waits for a cluster that is away: with
+// the client's pauses about half a minute. A delivery timeout would count from
+// the timestamp of the record, which is years ago.
+const produceRetries = 15
+
 // Topic is `_schemas` of a cluster: a Source from an offset on, and a Sink.
 // Everything that waits for the cluster is bounded by Timeout.
 type Topic struct {
@@ -61,7 +66,7 @@ func OpenTopic(ctx context.Context, o TopicOptions) (*Topic, error) {
 	opts := []kgo.Opt{kgo.SeedBrokers(o.Brokers...), kgo.ClientID(clientID), kgo.RetryTimeout(o.Timeout),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{o.Topic: {0: kgo.NewOffset().At(t.next)}}),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.FetchMaxWait(100 * time.Millisecond),
-		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.RecordDeliveryTimeout(o.Timeout), kgo.ProducerLinger(5 * time.Millisecond)}
+		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.RecordRetries(produceRetries), kgo.ProducerLinger(5 * time.Millisecond)}
 	if t.most > 0 {
 		opts = append(opts, kgo.ProducerBatchMaxBytes(min(t.most, 64<<20)))
 	}
