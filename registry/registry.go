@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/dovetail-dev/dovetail/compat/schema"
 	"github.com/dovetail-dev/dovetail/registry/journal"
@@ -190,6 +191,8 @@ func (r *Registry) checkSettingName(name schema.Subject) error {
 	return nil
 }
 
+// badName says whether a name has control characters, or bytes that are no UTF-8
+// and would come back from the journal as another name.
 func badName(s string) bool {
-	return strings.IndexFunc(s, func(c rune) bool { return c < 0x20 || c >= 0x7f && c < 0xa0 }) >= 0
+	return !utf8.ValidString(s) || strings.IndexFunc(s, func(c rune) bool { return c < 0x20 || c >= 0x7f && c < 0xa0 }) >= 0
 }

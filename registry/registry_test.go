@@ -113,3 +113,13 @@ func TestIDsOutliveTheirRecords(t *testing.T) {
 		t.Errorf("ID %d was given out before", s.ID)
 	}
 }
+
+func TestASubjectThatIsNotUTF8IsRefused(t *testing.T) {
+	r := open(t, Options{})
+	_, err := r.Register(context.Background(), "\xff\xfe", avro(record(fieldA)))
+	wantCode(t, err, CodeInvalidSubject)
+	if end := r.End(); end != 0 {
+		t.Errorf("the journal ends at %d, want nothing in it", end)
+	}
+	mustRegister(t, r, "é😀", avro(record(fieldA)))
+}
