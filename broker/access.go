@@ -131,6 +131,9 @@ func appendRecords(dst []Record, batches []byte, from int64, max int) ([]Record,
 			next = batch.NextOffset()
 			continue
 		}
+		if err := batch.CheckCRC(); err != nil {
+			return dst, next, fmt.Errorf("the batch at offset %d is damaged on the disk: %w", batch.BaseOffset(), err)
+		}
 		it, err := batch.Records(0)
 		if err != nil {
 			return dst, next, err

@@ -1,9 +1,12 @@
 package broker
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -89,5 +92,37 @@ func TestWaitBeyondWakesWithTheRecordThatIsWaitedFor(t *testing.T) {
 	cancel()
 	if err := p.WaitBeyond(ctx, 5); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestADamagedBatchIsNeverReadAsRecords(t *testing.T) {
+	dir := t.TempDir()
+	b := startBroker(t, dataDir(dir))
+	p := internalPartition(t, b)
+	for _, v := range []string{"first", "second"} {
+		if _, err := p.AppendRecords(t.Context(), AnyEnd, Record{Key: []byte(v), Value: []byte(v)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "__dovetail_test-0", "00000000000000000000.log")
+	stored, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged := bytes.Replace(stored, []byte("second"), []byte("secant"), 1)
+	if bytes.Equal(stored, damaged) {
+		t.Fatal("the value is not in the file as it is")
+	}
+	if err := os.WriteFile(file, damaged, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// After a clean stop the log is not read as a whole at the start.
+	p = internalPartition(t, startBroker(t, dataDir(dir)))
+	records, next, err := p.ReadRecords(t.Context(), 0, 100)
+	if !errors.Is(err, record.ErrCRC) || len(records) != 1 || next != 1 {
+		t.Errorf("%d records, next %d, error %v: want the first and a checksum error", len(records), next, err)
 	}
 }

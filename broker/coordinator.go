@@ -215,6 +215,9 @@ func (s *coordinatorShard) replay(ctx context.Context, part *Partition) error {
 		offset = read.NextOffset
 		for b, err := range record.All(read.Records) {
 			if err == nil {
+				err = b.CheckCRC()
+			}
+			if err == nil {
 				err = s.replayBatch(b, &records)
 			}
 			if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/dovetail-dev/dovetail/broker"
+	"github.com/dovetail-dev/dovetail/broker/record"
 	"github.com/dovetail-dev/dovetail/registry/journal"
 )
 
@@ -49,6 +50,12 @@ func (j *brokerJournal) Read(ctx context.Context, from journal.Offset, limit int
 		return nil, from, fmt.Errorf("%w: %s ends at offset %d and was read up to %d", journal.ErrLost, schemasTopic, end, from)
 	}
 	stored, next, err := j.partition.ReadRecords(ctx, int64(from), limit)
+	if err != nil && ctx.Err() == nil {
+		err = fmt.Errorf("topic %s: %w", schemasTopic, err)
+		if errors.Is(err, record.ErrCRC) {
+			err = fmt.Errorf("%w; the registry does not go on with a part of its schemas: stop, and restore the folder %s-0 of the data directory from a copy", err, schemasTopic)
+		}
+	}
 	records := make([]journal.Record, len(stored))
 	for i, r := range stored {
 		records[i] = journal.Record{Offset: journal.Offset(r.Offset), Timestamp: r.Timestamp.UnixMilli(), Key: r.Key, Value: r.Value}
