@@ -53,6 +53,10 @@ func usageErrors(cmd *cobra.Command) {
 		return exitStatus{exitUsage, fmt.Errorf("%w (see %s --help)", err, c.CommandPath())}
 	}
 	cmd.SetFlagErrorFunc(wrap)
+	if cmd.HasParent() && cmd.HasSubCommands() && !cmd.Runnable() {
+		cmd.Args = cobra.NoArgs // a misspelt subcommand is no call for help
+		cmd.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	}
 	if valid := cmd.Args; valid != nil {
 		cmd.Args = func(c *cobra.Command, args []string) error {
 			if err := valid(c, args); err != nil {
