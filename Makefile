@@ -29,10 +29,15 @@ demo: build ## play the whole story on real records; EXIT=1 ends after it
 run: build ## run registry and broker with the data in ./dovetail-data
 	$(BIN) serve
 
+# Packages with long tests of one goroutine, which go all the way only without
+# the race detector.
+SWEEPS := ./broker/commitlog ./broker/group ./broker/record
+
 .PHONY: test
 test: vet ## everything that needs only Go: race detector, and each core decoder fuzzed for a moment
 	@[ -n "$(RACE)" ] || echo "no C compiler here: running without the race detector"
 	go test $(RACE) -timeout 9m $(PKG)
+	$(if $(RACE),go test -timeout 9m $(SWEEPS),)
 	@$(MAKE) --no-print-directory test-modules
 	@.ci/fuzz 2s $(FUZZ_CORE)
 

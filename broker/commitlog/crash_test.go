@@ -352,6 +352,9 @@ func (l *Log) abandon() {
 // system, for every n, and makes several versions of what the disk may hold then.
 func TestPowerCutAtEveryOperation(t *testing.T) {
 	steps, crashes := 70, uint64(3)
+	if !sweeping {
+		steps = 12
+	}
 	for _, compacts := range []bool{false, true} {
 		for seed := range uint64(2) {
 			for n := 1; ; n++ {
@@ -414,6 +417,10 @@ func (nil2) Fatal(args ...any) { panic(fmt.Sprint(args...)) }
 
 // TestFaultAtEveryOperation fails the n-th change only, and goes on if the log does.
 func TestFaultAtEveryOperation(t *testing.T) {
+	steps := 60
+	if !sweeping {
+		steps = 12
+	}
 	for _, compacts := range []bool{false, true} {
 		for seed := range uint64(2) {
 			for n := 1; ; n++ {
@@ -423,7 +430,7 @@ func TestFaultAtEveryOperation(t *testing.T) {
 				mem.MkdirAll("data")
 				mem.SyncDir(".")
 				faulty := &vfs.Faulty{FS: mem, Ops: vfs.OpChange, N: n}
-				err := play(faulty, m, 100+seed, 60, true)
+				err := play(faulty, m, 100+seed, steps, true)
 				for crash, after := range []*vfs.Mem{mem.Clone(), mem.CrashCopy(uint64(n))} {
 					if err := recoverAndCheck(after, m, 1); err != nil {
 						t.Fatalf("compaction %v, seed %d, fault at operation %d, copy %d: %v", compacts, seed, n, crash, err)

@@ -19,7 +19,11 @@ var atStart = time.UnixMilli(1_700_000_000_000)
 // after each step that no partition has two owners, that epochs do not go back,
 // and that the records written so far make the state that is.
 func TestRandomOperations(t *testing.T) {
-	for i := range 60 {
+	seeds := 60
+	if !sweeping {
+		seeds = 4
+	}
+	for i := range seeds {
 		seed := uint64(i)
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			w := newWorld(seed)

@@ -228,6 +228,9 @@ func TestBytesBehindTheRecordsAreRefused(t *testing.T) {
 
 func TestBombsAreRefused(t *testing.T) {
 	zeros := make([]byte, 32<<20)
+	if !sweeping {
+		zeros = zeros[:4<<20]
+	}
 	for _, codec := range allCodecs[1:] {
 		bomb, err := Compress(nil, codec, zeros)
 		if err != nil {
