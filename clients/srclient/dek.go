@@ -7,28 +7,13 @@ import (
 )
 
 // KEK is a key encryption key: a key of a KMS by which data keys are wrapped.
-type KEK struct {
-	Name      string            `json:"name,omitempty"`
-	KMSType   string            `json:"kmsType,omitempty"`
-	KMSKeyID  string            `json:"kmsKeyId,omitempty"`
-	KMSProps  map[string]string `json:"kmsProps,omitempty"`
-	Doc       string            `json:"doc,omitempty"`
-	Shared    bool              `json:"shared"` // the registry itself may call the KMS
-	Timestamp int64             `json:"ts,omitempty"`
-	Deleted   bool              `json:"deleted,omitempty"`
-}
+type KEK = schema.KEK
 
 // DEK is a data encryption key, wrapped by a KEK.
-type DEK struct {
-	KEKName              string         `json:"kekName,omitempty"`
-	Subject              schema.Subject `json:"subject,omitempty"`
-	Version              int            `json:"version,omitempty"`
-	Algorithm            string         `json:"algorithm,omitempty"`
-	EncryptedKeyMaterial string         `json:"encryptedKeyMaterial,omitempty"` // base64
-	KeyMaterial          string         `json:"keyMaterial,omitempty"`          // base64, in clear; only of shared KEKs
-	Timestamp            int64          `json:"ts,omitempty"`
-	Deleted              bool           `json:"deleted,omitempty"`
-}
+type DEK = schema.DEK
+
+// DEKOptions selects a DEK.
+type DEKOptions = schema.DEKOptions
 
 // Algorithms of DEKs.
 const (
@@ -101,12 +86,6 @@ func (c *Client) DEKSubjects(ctx context.Context, kek string, deleted bool, p Pa
 	var out []schema.Subject
 	err := c.get(ctx, keks(kek, "deks"), newQuery().flag("deleted", deleted).page(p), &out)
 	return out, err
-}
-
-// DEKOptions selects a DEK.
-type DEKOptions struct {
-	Algorithm string // empty for AES256GCM
-	Deleted   bool
 }
 
 // DEK returns version 1 of a DEK: the answer to a request without a version.

@@ -1,0 +1,111 @@
+package rules
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/dovetail-dev/dovetail/compat/schema"
+)
+
+// Outcome is what an action is told.
+type Outcome struct {
+	Rule    schema.Rule
+	Mode    Mode
+	Topic   string
+	Key     bool
+	Subject schema.Subject
+	// Params are the rule's parameters, those of the engine included.
+	Params map[string]string
+	// Value is what the rule was given: a value for domain rules, with what is
+	// to be encrypted masked, []byte for encoding rules, the JSON form for
+	// migrations.
+	Value any
+	Err   error // nil if the rule succeeded
+}
+
+// Action is what happens after a rule. If it returns an error, the record
+// fails with it.
+type Action interface {
+	Run(ctx context.Context, o Outcome) error
+}
+
+// DeadLetters takes what could not be processed. Send returns once the letter
+// is safe.
+type DeadLetters interface {
+	Send(ctx context.Context, l DeadLetter) error
+}
+
+// DeadLetter is a value that a rule refused.
+type DeadLetter struct {
+	Topic string // the dead-letter topic: parameter dlq.topic
+	Outcome
+}
+
+// Headers returns the record headers that say why a letter is dead: names and
+// values in turn.
+func (l DeadLetter) Headers() [][2]string {
+	return [][2]string{
+		{"__rule.name", l.Rule.Name},
+		{"__rule.mode", string(l.Mode)},
+		{"__rule.subject", string(l.Subject)},
+		{"__rule.topic", l.Outcome.Topic},
+		{"__rule.exception", l.Err.Error()},
+	}
+}
+
+// action finds the action for a mode: of a pair "A,B" the first is for writing
+// and upgrading.
+func (e *Engine) action(r *schema.Rule, m Mode, name string) (Action, error) {
+	if first, second, pair := strings.Cut(name, ","); pair {
+		name = first
+		if m == Read || m == Downgrade {
+			name = second
+		}
+	}
+	name = strings.TrimSpace(name)
+	if a, ok := e.opts.Actions[name]; ok {
+		return a, nil
+	}
+	switch name {
+	case "", "NONE":
+		return noAction{}, nil
+	case "ERROR":
+		return errorAction{}, nil
+	case "DLQ":
+		return dlqAction{e.opts.DeadLetters}, nil
+	}
+	return nil, fmt.Errorf("rules: rule %q: unknown action %q", r.Name, name)
+}
+
+type noAction struct{}
+
+func (noAction) Run(context.Context, Outcome) error { return nil }
+
+type errorAction struct{}
+
+func (errorAction) Run(_ context.Context, o Outcome) error {
+	err := o.Err
+	if err == nil {
+		err = fmt.Errorf("the rule succeeded, and its action for that is ERROR")
+	}
+	return &Error{Rule: o.Rule.Name, Doc: o.Rule.Doc, Mode: o.Mode, Err: err}
+}
+
+type dlqAction struct{ letters DeadLetters }
+
+func (a dlqAction) Run(ctx context.Context, o Outcome) error {
+	if o.Err == nil {
+		return nil
+	}
+	failed := &Error{Rule: o.Rule.Name, Doc: o.Rule.Doc, Mode: o.Mode, Err: o.Err}
+	topic := o.Params["dlq.topic"]
+	if a.letters == nil || topic == "" {
+		failed.Err = fmt.Errorf("%w; it has no dead-letter topic to go to", o.Err)
+		return failed
+	}
+	if err := a.letters.Send(ctx, DeadLetter{Topic: topic, Outcome: o}); err != nil {
+		failed.Err = fmt.Errorf("%w; nor could it be sent to dead-letter topic %q: %w", o.Err, topic, err)
+	}
+	return failed
+}

@@ -1,0 +1,51 @@
+// Package rules runs the data contracts that come with schemas: it is the
+// serde.RuleEngine for serializers and deserializers (serde.WithRules).
+//
+//	write   value ─ domain rules ─▶ value ─ encode ─▶ payload ─ encoding rules ─▶ payload
+//	read    payload ─ encoding rules ─▶ payload ─ migration rules ─▶ payload ─ decode ─▶ value ─ domain rules ─▶ value
+//
+// Rules run in the order of their list while writing and upgrading, in reverse
+// order while reading and downgrading.
+//
+// # Types
+//
+//	CEL              a condition on, or a transformation of, a whole value, called message
+//	CEL_FIELD        the same for each primitive field: value, fullName, name, typeName, tags, message
+//	ENCRYPT          strings and bytes of tagged fields; strings become base64
+//	ENCRYPT_PAYLOAD  whole payloads, as an encoding rule
+//
+// What stands before the first ';' of a CEL expression is its guard: if it is
+// false, the rule is skipped. Beside the standard functions and CEL's string
+// functions there are isEmail, isHostname, isIpv4, isIpv6, isUri, isUriRef and
+// isUuid of strings, and the variable now. Expressions are bounded in length,
+// depth and cost. A migration rule is of type CEL and sees the JSON form of a
+// payload; JSONATA is refused with an error, which a rule's failure action may
+// ignore.
+//
+// # Values
+//
+// Avro values are generic (map[string]any and so on) or structs with avro tags,
+// JSON ones generic or structs with json tags, Protobuf ones messages. A value is
+// never changed in place. The tags of a field are those in the schema text
+// (confluent:tags, or the confluent.field_meta option) and those that the
+// schema's metadata has for its path.
+//
+// # Ciphertexts
+//
+// A ciphertext is what Tink's raw primitives make of it. A rule with
+// encrypt.dek.expiry.days puts the version of its DEK in front:
+//
+//	AES-GCM   nonce (12 bytes) │ ciphertext │ tag (16 bytes)
+//	AES-SIV   synthetic IV (16 bytes) │ ciphertext
+//	rotated   00 │ DEK version (int32, big-endian) │ one of these
+//
+// # Actions
+//
+// When a rule fails its onFailure action runs: ERROR (the default) makes the
+// record fail, NONE goes on with what there was before the rule, DLQ hands the
+// value to Options.DeadLetters and makes the record fail. onSuccess works the
+// same and is NONE by default.
+//
+// The engine and its programs are safe for concurrent use. Programs block only
+// for keys that are not cached yet, for a KMS, and for dead letters.
+package rules

@@ -1,0 +1,218 @@
+package rules
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/dovetail-dev/dovetail/compat/schema"
+	"github.com/dovetail-dev/dovetail/serde"
+)
+
+// program is the rules of one target.
+type program struct {
+	domain, encoding []*step
+	migration        *migration
+}
+
+// orNil returns nil if there is nothing to do.
+func (p *program) orNil() serde.RuleProgram {
+	if len(p.domain)+len(p.encoding) == 0 && p.migration == nil {
+		return nil
+	}
+	return p
+}
+
+// Value runs domain rules.
+func (p *program) Value(ctx context.Context, v any) (any, error) {
+	var err error
+	for _, s := range p.domain {
+		if v, err = s.onValue(ctx, v); err != nil {
+			return nil, err
+		}
+	}
+	return v, nil
+}
+
+// Bytes runs encoding rules.
+func (p *program) Bytes(ctx context.Context, payload []byte) ([]byte, error) {
+	var err error
+	for _, s := range p.encoding {
+		if payload, err = s.onBytes(ctx, payload); err != nil {
+			return nil, err
+		}
+	}
+	return payload, nil
+}
+
+// Migrate runs migration rules.
+func (p *program) Migrate(ctx context.Context, indexes, payload []byte) ([]byte, bool, error) {
+	if p.migration == nil {
+		return nil, false, nil
+	}
+	out, err := p.migration.run(ctx, indexes, payload)
+	return out, err == nil, err
+}
+
+// step is one rule, ready to run.
+type step struct {
+	engine    *Engine
+	rule      schema.Rule
+	mode      Mode
+	target    serde.RuleTarget
+	schema    *serde.Schema // the rule is one of its
+	set       *schema.RuleSet
+	params    map[string]string
+	onSuccess Action
+	onFailure Action
+
+	cel     *celRule // CEL and CEL_FIELD
+	crypt   *cryptor // ENCRYPT and ENCRYPT_PAYLOAD
+	useless error    // why the rule can never run
+
+	shapeOnce sync.Once
+	shapeOf   shape
+	shapeErr  error
+}
+
+// prepare makes what does not depend on values. What goes wrong here is a
+// failure of the rule each time it runs, so that its action decides.
+func (s *step) prepare() {
+	switch s.rule.Type {
+	case "CEL", "CEL_FIELD":
+		s.cel = newCELRule(s)
+	case "ENCRYPT", "ENCRYPT_PAYLOAD":
+		s.crypt, s.useless = newCryptor(s)
+	case "JSONATA":
+		s.useless = errors.New("JSONATA is not supported: write the migration as a rule of type CEL on message, the JSON form of the payload")
+	default:
+		s.useless = fmt.Errorf("rules of type %q are not supported", s.rule.Type)
+	}
+}
+
+// shape returns how values of the schema are walked; it parses the schema once.
+func (s *step) shape() (shape, error) {
+	s.shapeOnce.Do(func() { s.shapeOf, s.shapeErr = newShape(s.schema) })
+	return s.shapeOf, s.shapeErr
+}
+
+func (s *step) onValue(ctx context.Context, v any) (any, error) {
+	out, err := s.value(ctx, v)
+	if err = s.act(ctx, v, err); err != nil {
+		return nil, err
+	}
+	if out == nil {
+		return v, nil
+	}
+	return out, nil
+}
+
+// value runs the rule; a nil value without an error means that nothing changed.
+func (s *step) value(ctx context.Context, v any) (any, error) {
+	if s.useless != nil {
+		return nil, s.useless
+	}
+	f, err := s.shape()
+	if err != nil {
+		return nil, err
+	}
+	switch s.rule.Type {
+	case "CEL":
+		return s.cel.message(ctx, f, v)
+	case "CEL_FIELD":
+		return s.cel.fields(ctx, f, v)
+	case "ENCRYPT":
+		return f.fields(v, func(d *field, leaf any) (any, error) {
+			if !d.tagged(s.rule.Tags) {
+				return leaf, nil
+			}
+			return s.crypt.leaf(ctx, leaf)
+		})
+	}
+	return nil, fmt.Errorf("rules of type %s are encoding rules", s.rule.Type)
+}
+
+func (s *step) onBytes(ctx context.Context, payload []byte) ([]byte, error) {
+	out, err := s.bytes(ctx, payload)
+	if err = s.act(ctx, payload, err); err != nil {
+		return nil, err
+	}
+	if out == nil {
+		return payload, nil
+	}
+	return out, nil
+}
+
+func (s *step) bytes(ctx context.Context, payload []byte) ([]byte, error) {
+	switch {
+	case s.useless != nil:
+		return nil, s.useless
+	case s.rule.Type == "ENCRYPT_PAYLOAD":
+		return s.crypt.bytes(ctx, payload)
+	case s.rule.Type == "CEL":
+		return s.cel.payload(ctx, payload)
+	}
+	return nil, fmt.Errorf("rules of type %s are no encoding rules", s.rule.Type)
+}
+
+// act runs the action for how a rule went. A failed rule whose action returns
+// nil leaves what there was before.
+func (s *step) act(ctx context.Context, given any, failed error) error {
+	a := s.onSuccess
+	if failed != nil {
+		a = s.onFailure
+	}
+	if _, none := a.(noAction); none {
+		if failed != nil {
+			s.engine.opts.Logger.DebugContext(ctx, "rule failed, its action is NONE", "rule", s.rule.Name,
+				"subject", string(s.target.Subject), "topic", s.target.Topic, "error", failed)
+		}
+		return nil
+	}
+	o := Outcome{
+		Rule: s.rule, Mode: s.mode, Topic: s.target.Topic, Key: s.target.Key, Subject: s.target.Subject,
+		Params: s.params, Value: given, Err: failed,
+	}
+	if _, ordinary := a.(errorAction); !ordinary {
+		o.Value = s.masked(given)
+	}
+	return a.Run(ctx, o)
+}
+
+const mask = "<REDACTED>"
+
+// masked returns a value without what the rule set encrypts. What cannot be
+// masked is not shown at all.
+func (s *step) masked(v any) any {
+	if _, bytes := v.([]byte); bytes || s.mode == Upgrade || s.mode == Downgrade {
+		return v
+	}
+	for _, r := range s.set.DomainRules {
+		if r.Type != "ENCRYPT" {
+			continue
+		}
+		f, err := s.shape()
+		if err != nil {
+			return nil
+		}
+		out, err := f.fields(v, func(d *field, leaf any) (any, error) {
+			if d.tagged(r.Tags) {
+				switch leaf.(type) {
+				case string:
+					return mask, nil
+				case []byte:
+					return []byte(mask), nil
+				}
+			}
+			return leaf, nil
+		})
+		if err != nil {
+			return nil
+		}
+		if out != nil {
+			v = out
+		}
+	}
+	return v
+}
