@@ -42,6 +42,24 @@ type encoding[T any] struct {
 	rules   RuleProgram       // nil for none
 
 	expires atomic.Int64 // Unix nanoseconds; 0 for never
+	bytes   atomic.Int64 // how long records have been lately, to make room at once
+}
+
+// start appends the prefix. Where there is no buffer it makes one of the size
+// that records have had lately.
+func (e *encoding[T]) start(dst []byte) []byte {
+	if cap(dst) == 0 {
+		dst = make([]byte, 0, max(int(e.bytes.Load()), 64))
+	}
+	return append(dst, e.prefix...)
+}
+
+// grew notes the size of a record. A value like the ones before changes
+// nothing, so that goroutines do not take the cache line from one another.
+func (e *encoding[T]) grew(n int) {
+	if known := int(e.bytes.Load()); n > known || n < known/2 {
+		e.bytes.Store(int64(n))
+	}
 }
 
 // NewSerializer returns a serializer of format f. The format packages have
@@ -94,7 +112,7 @@ func (s *Serializer[T]) AppendRecord(ctx context.Context, dst []byte, topic stri
 	if e.rules != nil {
 		return s.appendWithRules(ctx, dst, e, v)
 	}
-	out, err = e.encoder.Append(append(dst, e.prefix...), v)
+	out, err = e.encoder.Append(e.start(dst), v)
 	return s.finish(e, dst, out, err)
 }
 
@@ -108,7 +126,7 @@ func (s *Serializer[T]) AppendPointer(ctx context.Context, dst []byte, topic str
 	if e.rules != nil {
 		return s.appendWithRules(ctx, dst, e, *v)
 	}
-	if out = append(dst, e.prefix...); e.pointer != nil {
+	if out = e.start(dst); e.pointer != nil {
 		out, err = e.pointer.AppendPointer(out, v)
 	} else {
 		out, err = e.encoder.Append(out, *v)
@@ -135,6 +153,9 @@ func (s *Serializer[T]) finish(e *encoding[T], dst, out []byte, err error) ([]by
 	}
 	if len(out)-len(dst) > s.cfg.maxPayload {
 		return dst, nil, s.fail(e, e.topic, s.tooLarge(len(out)-len(dst)))
+	}
+	if cap(dst) == 0 {
+		e.grew(len(out))
 	}
 	return out, e.header, nil
 }

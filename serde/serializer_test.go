@@ -449,3 +449,16 @@ func BenchmarkAppend(b *testing.B) {
 		}
 	}
 }
+
+func TestAppendToNothingAllocatesOnceForARecordLikeTheOnesBefore(t *testing.T) {
+	s := mustSerializer(t, newMemory(), notes{}, WithAutoRegister())
+	n := note{local: localNote("a"), text: strings.Repeat("long ", 200)}
+	ctx := context.Background()
+	if got := testing.AllocsPerRun(100, func() {
+		if out, err := s.Append(ctx, nil, "topic", n); err != nil || len(out) != frame.IDBytes+len(n.text) {
+			t.Fatalf("%d bytes, %v", len(out), err)
+		}
+	}); got != 1 {
+		t.Errorf("%v allocations", got)
+	}
+}
