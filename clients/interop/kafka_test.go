@@ -94,6 +94,7 @@ func TestApacheKafka(t *testing.T) {
 	broker := startKafka(t)
 	t.Run("journal", func(t *testing.T) { testKafkaJournal(t, broker) })
 	t.Run("registry", func(t *testing.T) { testRegistryOnKafka(t, broker) })
+	t.Run("same code", func(t *testing.T) { testSameCode(t, broker) })
 }
 
 // A topic of a Kafka cluster keeps what package journal promises.
@@ -113,7 +114,7 @@ func testKafkaJournal(t *testing.T, broker string) {
 // on a machine that has nothing but the address of the cluster; and who took
 // over fences who was there before.
 func testRegistryOnKafka(t *testing.T, broker string) {
-	flag := "--journal=kafka://" + broker
+	flag := "--journal=kafka://" + broker + "/registry"
 	first := startServer(t, flag)
 	id := first.register(t, "orders-value", `"string"`)
 	second := startServer(t, flag)
