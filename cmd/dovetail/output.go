@@ -55,18 +55,18 @@ func asYAML(v any) ([]byte, error) {
 	if err := yaml.Unmarshal(text, &doc); err != nil {
 		return nil, err
 	}
-	plain(&doc)
+	unquote(&doc)
 	return yaml.Marshal(&doc)
 }
 
-// plain takes away the quotes and brackets that JSON has and YAML does not need.
-func plain(n *yaml.Node) {
+// unquote takes away the quotes and brackets that JSON has and YAML does not need.
+func unquote(n *yaml.Node) {
 	n.Style = 0
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!str" && strings.Contains(n.Value, "\n") {
 		n.Style = yaml.LiteralStyle
 	}
 	for _, c := range n.Content {
-		plain(c)
+		unquote(c)
 	}
 }
 

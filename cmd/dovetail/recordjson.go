@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-	"unicode/utf8"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -22,9 +21,8 @@ import (
 //	{"topic":"orders","partition":2,"offset":41,"timestamp":"2026-03-01T12:00:00.000Z",
 //	 "key":"42","headers":{"trace":"ab12"},"schemaId":7,"value":{"id":42}}
 //
-// Bytes that were written with a schema are their document; others are JSON if
-// they hold an object or an array, else a string, else {"base64":…} if they are
-// no text. A null value is a tombstone.
+// Keys and values are as service.Converter.Show has them. A null value is a
+// tombstone.
 type recordLine struct {
 	Topic       string            `json:"topic,omitempty"`
 	Partition   *int32            `json:"partition,omitempty"`
@@ -87,56 +85,17 @@ func (r *recordReader) document(ctx context.Context, rec *kgo.Record, key bool) 
 			header = h.Value
 		}
 	}
-	framed := header != nil || (len(b) >= frame.IDBytes && b[0] == frame.MagicID)
-	if r.converter == nil || !framed {
-		return bareJSON(b), 0, nil
+	if r.converter == nil {
+		return service.Bare(b), 0, nil
 	}
-	document, p, err := r.converter.Decode(ctx, r.context, header, b)
+	document, id, err := r.converter.Show(ctx, r.context, header, b)
 	if err != nil {
-		var unsupported *service.UnsupportedError
-		if errors.As(err, &unsupported) && unsupported.Type == schema.JSON && header == nil && json.Valid(b[frame.IDBytes:]) {
-			id, payload, _ := frame.Split(b)
-			return payload, id, nil
-		}
-		return bareJSON(b), 0, fmt.Errorf("%s: %w", map[bool]string{true: "key", false: "value"}[key], err)
+		err = fmt.Errorf("%s: %w", map[bool]string{true: "key", false: "value"}[key], err)
 	}
-	return document, p.ID, nil
+	return document, id, err
 }
 
-// bareJSON shows bytes without a schema.
-func bareJSON(b []byte) json.RawMessage {
-	if len(b) > 0 && (b[0] == '{' || b[0] == '[') && json.Valid(b) {
-		return b
-	}
-	var text []byte
-	if utf8.Valid(b) {
-		text, _ = json.Marshal(string(b))
-	} else {
-		text, _ = json.Marshal(map[string][]byte{"base64": b})
-	}
-	return text
-}
-
-// bareBytes is the reverse of bareJSON.
-func bareBytes(text json.RawMessage) ([]byte, error) {
-	if len(text) == 0 || string(text) == "null" {
-		return nil, nil
-	}
-	var s string
-	if json.Unmarshal(text, &s) == nil {
-		return []byte(s), nil
-	}
-	var based struct {
-		Base64 *[]byte `json:"base64"`
-	}
-	var members map[string]json.RawMessage
-	if json.Unmarshal(text, &members) == nil && len(members) == 1 && json.Unmarshal(text, &based) == nil && based.Base64 != nil {
-		return *based.Base64, nil
-	}
-	return text, nil
-}
-
-// writer turns documents into bytes with one schema, or without any.
+// documentWriter turns documents into bytes with one schema, or without any.
 type documentWriter struct {
 	program *service.Program // nil without a schema
 	indexes []byte           // of the Protobuf message
@@ -144,7 +103,7 @@ type documentWriter struct {
 
 func (d *documentWriter) bytes(text json.RawMessage) ([]byte, error) {
 	if d.program == nil {
-		return bareBytes(text)
+		return service.ParseBare(text)
 	}
 	if len(text) == 0 || string(text) == "null" {
 		return nil, nil
