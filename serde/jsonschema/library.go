@@ -42,7 +42,7 @@ func (l *library) validate(payload []byte) error {
 	for len(invalid.Causes) > 0 {
 		invalid = invalid.Causes[0]
 	}
-	e := &Error{Expected: "the rule " + strings.Join(invalid.ErrorKind.KeywordPath(), "/") + " of the schema is broken: " + invalid.Error()}
+	e := &Error{Expected: "not what the schema says: " + invalid.Error()}
 	for _, step := range invalid.InstanceLocation {
 		e.Path += "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(step)
 	}

@@ -36,8 +36,8 @@ const (
 	MaxDepth = 1000
 
 	maxFrames          = 20_000  // programs around a value, with those that look at the same one
-	baseSteps          = 1 << 20 // of one validation, and
-	stepsPerByte       = 1000    // of its payload
+	baseSteps          = 1 << 18 // of one validation, and
+	stepsPerByte       = 200     // of its payload
 	maxLibraryExponent = 1000    // of a number that the library is given, either way
 )
 
