@@ -3,7 +3,8 @@
 //
 // A client is a command with the verbs list, produce and consume, and, where it
 // has a serializer, produce-avro, consume-avro, produce-protobuf and
-// consume-protobuf. The scenarios are the same for all of them, and the result is
+// consume-protobuf; produce-csfle and consume-csfle, if it can encrypt, are the same
+// with the newest schema of the registry and its rules. The scenarios are the same for all of them, and the result is
 // a table of client × scenario with the version of each client.
 package interop
 
@@ -26,6 +27,7 @@ type client struct {
 	command []string
 	codecs  []string // that it can write
 	serdes  bool     // has the avro and protobuf verbs
+	csfle   bool     // has the csfle verbs
 	only    bool     // has nothing but the serdes
 }
 
@@ -35,9 +37,9 @@ func clients() []client {
 		{name: "kcat", command: []string{"kcat/client.sh"}, codecs: all},
 		{name: "franz", command: []string{"build/franz"}, codecs: all},
 		{name: "node", command: []string{"node", "node/client.mjs"}, codecs: []string{"none", "gzip", "snappy"}, serdes: true},
-		{name: "python", command: []string{".venv/bin/python", "python/client.py"}, codecs: all, serdes: true},
+		{name: "python", command: []string{".venv/bin/python", "python/client.py"}, codecs: all, serdes: true, csfle: true},
 		{name: "java", command: java("java/target/classes:java/target/lib/*", "dev.dovetail.interop.Client"), codecs: all},
-		{name: "dovetail", command: []string{"build/ours"}, serdes: true, only: true},
+		{name: "dovetail", command: []string{"build/ours"}, serdes: true, csfle: true, only: true},
 	}
 }
 
@@ -65,7 +67,7 @@ func TestInterop(t *testing.T) {
 	t.Run("records", func(t *testing.T) { s.records(t, table) })
 	t.Run("resume", func(t *testing.T) { s.resume(t, table) })
 	t.Run("list", func(t *testing.T) { s.list(t, table) })
-	for _, format := range []string{"avro", "protobuf"} {
+	for _, format := range []string{"avro", "protobuf", "csfle"} {
 		t.Run(format, func(t *testing.T) { s.serdes(t, table, format) })
 	}
 	s.stop(t)
@@ -174,18 +176,25 @@ func (s *server) list(t *testing.T, table *table) {
 // serdes: what each serializer wrote, each deserializer reads.
 func (s *server) serdes(t *testing.T, table *table, format string) {
 	const count = 50
+	writes := func(c client) bool { return c.serdes && (format != "csfle" || c.csfle) }
 	for _, w := range clients() {
-		if !w.serdes {
+		if !writes(w) {
 			continue
 		}
 		topic := format + "-" + w.name
 		s.createTopic(t, topic, 2)
+		if format == "csfle" {
+			s.registerContract(t, topic)
+		}
 		if out, err := s.run(w, "produce-"+format, topic, fmt.Sprint(count)); err != nil {
 			t.Errorf("%s writes %s: %v\n%s", w.name, format, err, out)
 			continue
 		}
+		if format == "csfle" {
+			s.checkEncrypted(t, topic, w.name+"-", count)
+		}
 		for _, r := range clients() {
-			if !r.serdes {
+			if !writes(r) {
 				continue
 			}
 			t.Run(w.name+"→"+r.name, func(t *testing.T) {

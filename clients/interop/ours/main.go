@@ -15,8 +15,11 @@ import (
 
 	"github.com/dovetail-dev/dovetail/clients/interop/orderpb"
 	"github.com/dovetail-dev/dovetail/clients/srclient"
+	"github.com/dovetail-dev/dovetail/serde"
 	serdeavro "github.com/dovetail-dev/dovetail/serde/avro"
 	serdeprotobuf "github.com/dovetail-dev/dovetail/serde/protobuf"
+	"github.com/dovetail-dev/dovetail/serde/rules"
+	"github.com/dovetail-dev/dovetail/serde/rules/kms"
 )
 
 const name = "dovetail"
@@ -80,6 +83,8 @@ func run(args []string) error {
 		return consume(ctx, topic, args[2], args[3], func(b []byte) (o order, err error) {
 			return o, d.Decode(ctx, topic, b, &o)
 		})
+	case "produce-csfle", "consume-csfle":
+		return csfle(ctx, registry, args)
 	case "produce-protobuf":
 		s, err := serdeprotobuf.NewSerializer[*orderpb.Order](registry)
 		if err != nil {
@@ -98,6 +103,27 @@ func run(args []string) error {
 		})
 	}
 	return fmt.Errorf("unknown command %s", args[0])
+}
+
+// csfle writes and reads with the newest schema of the registry and its rules.
+func csfle(ctx context.Context, registry *srclient.Client, args []string) error {
+	engine, err := rules.New(rules.Options{Keys: registry, Params: map[string]string{kms.SecretProperty: "interop"}})
+	if err != nil {
+		return err
+	}
+	topic := args[1]
+	if args[0] == "produce-csfle" {
+		s, err := serdeavro.NewSerializer[order](registry, "", serde.WithLatest(), serde.WithRules(engine))
+		if err != nil {
+			return err
+		}
+		return produce(ctx, topic, args[2], func(o order) ([]byte, error) { return s.Append(ctx, nil, topic, o) })
+	}
+	d, err := serdeavro.NewDeserializer[order](registry, "", serde.WithRules(engine))
+	if err != nil {
+		return err
+	}
+	return consume(ctx, topic, args[2], args[3], func(b []byte) (o order, err error) { return o, d.Decode(ctx, topic, b, &o) })
 }
 
 func produce(ctx context.Context, topic, count string, encode func(order) ([]byte, error)) error {

@@ -6,6 +6,8 @@
     client.py consume TOPIC GROUP COUNT
     client.py produce-avro|produce-protobuf TOPIC COUNT
     client.py consume-avro|consume-protobuf TOPIC GROUP COUNT
+    client.py produce-csfle TOPIC COUNT
+    client.py consume-csfle TOPIC GROUP COUNT
 
 BOOTSTRAP and REGISTRY name the servers. Records that were read are printed one
 JSON object per line. COUNT consumed records end a consumer, which then commits
@@ -86,6 +88,17 @@ def protobuf_module():
     return order_pb2
 
 
+RULES = {"secret": "interop"}
+
+
+def register_rules():
+    from confluent_kafka.schema_registry.rules.encryption.encrypt_executor import EncryptionExecutor, FieldEncryptionExecutor
+    from confluent_kafka.schema_registry.rules.encryption.localkms.local_driver import LocalKmsDriver
+    LocalKmsDriver.register()
+    EncryptionExecutor.register()
+    FieldEncryptionExecutor.register()
+
+
 def main(command, *args):
     if command == "version":
         print(f"confluent-kafka {confluent_kafka.__version__}, librdkafka {confluent_kafka.libversion()[0]}")
@@ -100,6 +113,15 @@ def main(command, *args):
         produce(args[0], int(args[1]), "none", lambda i: serialize(order(i), context(args[0])))
     elif command == "consume-avro":
         deserialize = AvroDeserializer(SchemaRegistryClient({"url": REGISTRY}), AVRO_SCHEMA)
+        consume(args[0], args[1], int(args[2]), lambda m: deserialize(m.value(), context(args[0])))
+    elif command == "produce-csfle":
+        register_rules()
+        serialize = AvroSerializer(SchemaRegistryClient({"url": REGISTRY}), None,
+                                   conf={"auto.register.schemas": False, "use.latest.version": True}, rule_conf=RULES)
+        produce(args[0], int(args[1]), "none", lambda i: serialize(order(i), context(args[0])))
+    elif command == "consume-csfle":
+        register_rules()
+        deserialize = AvroDeserializer(SchemaRegistryClient({"url": REGISTRY}), rule_conf=RULES)
         consume(args[0], args[1], int(args[2]), lambda m: deserialize(m.value(), context(args[0])))
     elif command == "produce-protobuf":
         pb = protobuf_module()
