@@ -69,6 +69,10 @@ bench-serde: ## the codecs and serializers beside their peers
 crash: build ## kill the broker at random moments under load and look for what was lost; ROUNDS=1000
 	CGO_ENABLED=0 go run -trimpath ./cmd/dovetail-crash --dovetail $(BIN) --rounds $(or $(ROUNDS),1000)
 
+.PHONY: corpus
+corpus: ## published histories of schemas under every level: where each would have been refused and why (downloads)
+	go run ./cmd/dovetail-corpus $(ARGS)
+
 .PHONY: interop
 interop: build ## other people's clients, against each other and against ours (needs make deps)
 	$(MAKE) --no-print-directory -C clients/interop
