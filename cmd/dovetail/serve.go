@@ -116,6 +116,9 @@ func (s *serveSettings) validate() (broker.Durability, compat.Level, error) {
 	if s.partitions < 1 {
 		faults = append(faults, fmt.Errorf("--default-partitions %d: want 1 or more", s.partitions))
 	}
+	if s.shutdownTimeout < 0 {
+		faults = append(faults, fmt.Errorf("--shutdown-timeout %s: want 0 or more", s.shutdownTimeout))
+	}
 	return durability, level, errors.Join(append(faults, err1, err2)...)
 }
 
