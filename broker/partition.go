@@ -67,7 +67,8 @@ func (b *Broker) openPartition(t *topic, index int32) *Partition {
 		CleanShutdown:  b.found.clean,
 	})
 	if p.err != nil {
-		b.log.Error("partition is offline: its log cannot be opened", "topic", t.Name, "partition", index, "err", p.err)
+		b.log.Error("partition is offline: its log cannot be opened", "topic", t.Name, "partition", index, "err", p.err,
+			"remedy", "nothing was changed: stop, and restore the partition's folder from a copy; all other partitions are served")
 		return p
 	}
 	if rec := p.log.Recovered(); rec.Truncated {
