@@ -20,10 +20,15 @@ func (e *Error) Error() string {
 	if e.Path != "" {
 		where = e.Path
 	}
+	return fmt.Sprintf("%s (byte %d): %s", where, e.Pos, e.Reason())
+}
+
+// Reason says what is wrong, without the place.
+func (e *Error) Reason() string {
 	if e.Found == "" {
-		return fmt.Sprintf("%s (byte %d): %s", where, e.Pos, e.Expected)
+		return e.Expected
 	}
-	return fmt.Sprintf("%s (byte %d): want %s, found %s", where, e.Pos, e.Expected, e.Found)
+	return fmt.Sprintf("want %s, found %s", e.Expected, e.Found)
 }
 
 // fault is an Error before it is put into words, which costs nothing as long

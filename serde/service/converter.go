@@ -17,6 +17,7 @@ import (
 	"github.com/dovetail-dev/dovetail/serde"
 	"github.com/dovetail-dev/dovetail/serde/avro"
 	"github.com/dovetail-dev/dovetail/serde/frame"
+	"github.com/dovetail-dev/dovetail/serde/jsonschema"
 	"github.com/dovetail-dev/dovetail/serde/protobuf"
 )
 
@@ -83,12 +84,17 @@ func New(registry Registry, opts Options) (*Converter, error) {
 	if err != nil {
 		return nil, err
 	}
+	jsons, err := jsonschema.NewFormat[any](jsonschema.FormatOptions{})
+	if err != nil {
+		return nil, err
+	}
 	return &Converter{
 		registry:   registry,
 		references: references,
 		opts:       opts,
 		formats: map[schema.Type]serde.Transcoders{
 			schema.Avro:     avros,
+			schema.JSON:     jsons,
 			schema.Protobuf: protobuf.NewFormat[proto.Message](protobuf.FormatOptions{}),
 		},
 		ids:    map[idKey]*Program{},
@@ -235,7 +241,7 @@ func (c *Converter) compile(ctx context.Context, key idKey, got serde.Registered
 type UnsupportedError struct{ Type schema.Type }
 
 func (e *UnsupportedError) Error() string {
-	return fmt.Sprintf("documents of a %s schema are not converted: AVRO and PROTOBUF are", e.Type)
+	return fmt.Sprintf("documents of a %s schema are not converted: AVRO, JSON and PROTOBUF are", e.Type)
 }
 
 // MessageError: the schema is not Protobuf, or has no message of that name.

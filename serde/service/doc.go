@@ -19,7 +19,7 @@
 //	{"value":…,"id":7}   or   {"error":{"message":…,"path":"items[3].price"}}
 //
 // Avro documents are in the JSON encoding of the specification, Protobuf ones in
-// the JSON mapping of the language. Schemas are compiled once and kept (bounded);
+// the JSON mapping of the language, those of a JSON Schema as they are. Schemas are compiled once and kept (bounded);
 // a version never changes, so nothing is ever stale but "latest", which is asked
 // for anew after a moment. Bodies, lines and batches are bounded.
 //

@@ -4,8 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/dovetail-dev/dovetail/serde/avro"
+	"github.com/dovetail-dev/dovetail/serde/jsonschema"
 	"github.com/dovetail-dev/dovetail/serde/protobuf"
 )
 
@@ -38,7 +41,29 @@ func documentError(err error) error {
 	if errors.As(err, &walk) {
 		return &DocumentError{Path: walk.Path(), Pos: walk.Pos, Reason: walk.Reason}
 	}
+	var invalid *jsonschema.Error
+	if errors.As(err, &invalid) {
+		return &DocumentError{Path: dotted(invalid.Path), Pos: invalid.Pos, Reason: invalid.Reason()}
+	}
 	return &DocumentError{Pos: -1, Reason: err.Error()}
+}
+
+// dotted spells a JSON pointer as other formats' paths are spelled.
+func dotted(pointer string) string {
+	var out strings.Builder
+	for i, step := range strings.Split(pointer, "/") {
+		switch _, err := strconv.ParseUint(step, 10, 32); {
+		case i == 0:
+		case err == nil:
+			out.WriteString("[" + step + "]")
+		default:
+			if out.Len() > 0 {
+				out.WriteByte('.')
+			}
+			out.WriteString(strings.NewReplacer("~1", "/", "~0", "~").Replace(step))
+		}
+	}
+	return out.String()
 }
 
 // syntaxError says why text is no JSON.

@@ -44,7 +44,7 @@ func newMemory() *memory {
 	m.add("money", 9, schema.Definition{Type: schema.Protobuf, Text: moneyProto})
 	m.add("orders/eu", 10, schema.Definition{Type: schema.Protobuf, Text: orderProto,
 		References: []schema.Reference{{Name: "money.proto", Subject: "money", Version: 1}}})
-	m.add("form", 11, schema.Definition{Type: schema.JSON, Text: `{"type":"object"}`})
+	m.add("form", 11, schema.Definition{Type: schema.JSON, Text: `{"properties":{"items":{"items":{"properties":{"price":{"type":"number"}}}}}}`})
 	return m
 }
 
@@ -167,7 +167,7 @@ func TestFaultsNameThePlace(t *testing.T) {
 		"unknown subject":       {"/serde/nothing/encode", "", `{}`, 404, `nothing`},
 		"unknown message":       {"/serde/orders%2Feu/encode?message=Order", "", `{}`, 422, `no such message`},
 		"message of Avro":       {"/serde/orders-value/encode?message=Order", "", `{}`, 422, `only Protobuf`},
-		"JSON Schema":           {"/serde/form/encode", "", `{}`, 422, `JSON schema are not converted`},
+		"wrong type, JSON":      {"/serde/form/encode", "", `{"items":[{},{"price":"dear"}]}`, 422, `"path":"items[1].price"`},
 		"no such path":          {"/serde/a/b/encode", "", `{}`, 404, `%2F`},
 		"no operation":          {"/serde/a", "", `{}`, 404, `want /serde/`},
 		"no ID":                 {"/serde/ids/0/encode", "", `{}`, 400, `no schema ID`},
