@@ -225,6 +225,23 @@ func TestARootOfTypeBytesHasNoLength(t *testing.T) {
 	expect(t, c.Check(context.Background(), nil, []byte{0, 0, 0, 0, 4}), "")
 }
 
+func TestJSONPayloads(t *testing.T) {
+	l := newTable(t)
+	l.byID[4] = entry{schema.Definition{Type: schema.JSON, Text: `{"type":"object","properties":{"id":{"type":"integer"}},"required":["id"]}`}, []schema.Subject{"forms-value"}}
+	c := New(l, Options{}).Checker(Field{Topic: "forms", Level: Payload})
+	ctx := context.Background()
+	framed := func(payload string) []byte { return append([]byte{0, 0, 0, 0, 4}, payload...) }
+	good := framed(`{"id":7,"more":[1,2]}`)
+	expect(t, c.Check(ctx, nil, good), "")
+	expect(t, c.Check(ctx, nil, framed(`{"id":"x"}`)), BadPayload, "/id (byte 6)", "want a value of type integer", `found "x"`)
+	expect(t, c.Check(ctx, nil, framed(`{"no":7}`)), BadPayload, `want a member "id"`)
+	expect(t, c.Check(ctx, nil, framed(`{"id":7`)), BadPayload, "not JSON")
+	expect(t, c.Check(ctx, nil, framed(``)), BadPayload, "not JSON")
+	if n := testing.AllocsPerRun(100, func() { _ = c.Check(ctx, nil, good) }); n != 0 {
+		t.Errorf("%v allocations per check", n)
+	}
+}
+
 func TestProgramsAreBounded(t *testing.T) {
 	l := newTable(t)
 	v := New(l, Options{Programs: 1})
