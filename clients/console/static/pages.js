@@ -36,7 +36,7 @@ pages.overview = async () => {
       card("#/groups", number(o.lag), "records behind", plural((o.groups || []).length, "group"))),
     h("div.two", null,
       h("section", null, h("h2", null, "Largest topics"), table(topics, [
-        ["Topic", (t) => link("topic", t.name || t.topic), "name"], ["Records", (t) => number(t.records), "n"],
+        ["Topic", (t) => link("topic", t.topic), "name"], ["Records", (t) => number(t.records), "n"],
         ["Partitions", stack, "wide"], ["", skew]], ["No topics yet. ", h("code", null, "dovetail topic create orders")])),
       h("section", null, h("h2", null, "Groups furthest behind"), table(groups, [
         ["Group", (g) => link("group", g.group), "name"], ["State", (g) => pill(g.state)], ["Members", (g) => g.members.length, "n"], ["Lag", (g) => lag(g.lag), "n"]],
@@ -81,7 +81,7 @@ pages.subject = async (name) => {
   if (s.versions.length) await show(s.versions[s.versions.length - 1]);
   return [
     h("h1", null, s.subject),
-    h("p.sub", null, s.versions.length ? pill(s.versions[0].schemaType) : null, plural(s.total, "version"), "· level", pill(s.level, s.level === "NONE" ? "warn" : "ok"), "mode", pill(s.mode),
+    h("p.sub", null, s.versions.length ? pill(s.versions[0].schemaType) : null, plural(s.total, "version") + " · level", pill(s.level, s.level === "NONE" ? "warn" : "ok"), "mode", pill(s.mode),
       s.total > s.versions.length ? `· the newest ${s.versions.length} are shown` : null, h("span.grow"), topicLink(s.subject)),
     chain, detail,
   ];
@@ -157,7 +157,7 @@ pages.topic = async (name) => {
   await load();
   return [
     h("h1", null, t.topic),
-    h("p.sub", null, plural(t.partitions.length, "partition"), "·", plural(t.records, "record"), "·", bytes(t.bytes), skew(t), h("span.grow"), link("subject", t.topic + "-value", `subject ${t.topic}-value →`)),
+    h("p.sub", null, [plural(t.partitions.length, "partition"), plural(t.records, "record"), bytes(t.bytes)].join(" · "), skew(t), h("span.grow"), link("subject", t.topic + "-value", `subject ${t.topic}-value →`)),
     table(t.partitions, [["Partition", (p) => p.partition, "n"], ["First", (p) => number(p.startOffset), "n"], ["End", (p) => number(p.endOffset), "n"],
       ["Records", (p) => number(p.records), "n"], ["Share", (p) => percent(p.recordShare), "n"], ["", bar, "wide"], ["Size", (p) => bytes(p.bytes), "n"]], "No partitions."),
     h("h2", null, "Last records", h("span.grow"), choose, live),
@@ -202,7 +202,7 @@ pages.group = async (name) => {
   const done = (p) => (p.endOffset ? Math.max(0, 1 - p.lag / p.endOffset) : 1);
   return [
     h("h1", null, g.group),
-    h("p.sub", null, pill(g.state, g.state === "Stable" ? "ok" : ""), g.protocol, g.assignor || "", "·", plural(g.members.length, "member"), "· lag", lag(g.lag)),
+    h("p.sub", null, pill(g.state, g.state === "Stable" ? "ok" : ""), [g.protocol, g.assignor, plural(g.members.length, "member"), "lag"].filter(Boolean).join(" · "), lag(g.lag)),
     h("h2", null, "Members"),
     table(g.members, [["Member", (m) => h("code", null, m.member), "name"], ["Instance", (m) => m.instance || ""], ["Client", (m) => m.client], ["Host", (m) => m.host], ["Partitions", (m) => m.partitions, "n"]],
       "Nobody reads as this group at the moment."),
