@@ -44,6 +44,7 @@ type serveSettings struct {
 	logFormat       string
 	shutdownTimeout time.Duration
 	security        securitySettings
+	kms             kmsSettings
 }
 
 func newServe() *cobra.Command {
@@ -92,6 +93,7 @@ serve) and /metrics (Prometheus).`,
 	f.StringVar(&s.logFormat, "log-format", "text", "text or json")
 	f.DurationVar(&s.shutdownTimeout, "shutdown-timeout", 15*time.Second, "how long a stop waits for requests in flight")
 	s.security.flags(f)
+	s.kms.flags(f)
 	return cmd
 }
 
@@ -119,7 +121,7 @@ func (s *serveSettings) validate() (broker.Durability, compat.Level, error) {
 	if s.shutdownTimeout < 0 {
 		faults = append(faults, fmt.Errorf("--shutdown-timeout %s: want 0 or more", s.shutdownTimeout))
 	}
-	return durability, level, errors.Join(append(faults, err1, err2)...)
+	return durability, level, errors.Join(append(faults, err1, err2, s.kms.validate())...)
 }
 
 func (s *serveSettings) logger(w interface{ Write([]byte) (int, error) }) (*slog.Logger, error) {
@@ -202,7 +204,7 @@ func serve(ctx context.Context, s serveSettings, stderr interface{ Write([]byte)
 	if err != nil {
 		return errors.Join(err, stop())
 	}
-	reg, err := registry.Open(ctx, registry.Options{Journal: j, Parse: formats.Parse, DefaultLevel: &level, Logger: log})
+	reg, err := registry.Open(ctx, registry.Options{Journal: j, Parse: formats.Parse, DefaultLevel: &level, Logger: log, KMS: s.kms.services()})
 	if err != nil {
 		return errors.Join(err, j.Close(), stop())
 	}
