@@ -31,7 +31,7 @@ run: build ## run registry and broker with the data in ./dovetail-data
 
 # Packages with long tests of one goroutine, which go all the way only without
 # the race detector.
-SWEEPS := ./broker/commitlog ./broker/group ./broker/record
+SWEEPS := ./broker/commitlog ./broker/group ./broker/record ./compat/jsonschema
 
 .PHONY: test
 test: vet ## everything that needs only Go: race detector, and each core decoder fuzzed for a moment

@@ -45,6 +45,8 @@ type serveSettings struct {
 	shutdownTimeout time.Duration
 	security        securitySettings
 	kms             kmsSettings
+
+	unknownVariables []string // of the environment
 }
 
 func newServe() *cobra.Command {
@@ -74,6 +76,7 @@ serve) and /metrics (Prometheus).`,
 			if err := loadSettings(cmd, os.LookupEnv); err != nil {
 				return exitStatus{2, err}
 			}
+			s.unknownVariables = unknownVariables(cmd, os.Environ())
 			return serve(cmd.Context(), s, cmd.ErrOrStderr())
 		},
 	}
@@ -101,6 +104,12 @@ serve) and /metrics (Prometheus).`,
 func (s *serveSettings) validate() (broker.Durability, compat.Level, error) {
 	durability, err1 := broker.ParseDurability(s.durability)
 	level, err2 := compat.ParseLevel(s.level)
+	if err1 != nil {
+		err1 = fmt.Errorf("--durability: %w", err1)
+	}
+	if err2 != nil {
+		err2 = fmt.Errorf("--compatibility-level: %w", err2)
+	}
 	var faults []error
 	for name, addr := range map[string]string{"http-addr": s.httpAddr, "kafka-addr": s.kafkaAddr} {
 		if _, _, err := net.SplitHostPort(addr); err != nil {
@@ -152,6 +161,9 @@ func serve(ctx context.Context, s serveSettings, stderr interface{ Write([]byte)
 	secure, err := s.security.load()
 	if err != nil {
 		return exitStatus{2, err}
+	}
+	for _, name := range s.unknownVariables {
+		log.Warn("no setting has the name of this environment variable", "variable", name, "advice", "see dovetail serve --help")
 	}
 	began := time.Now()
 	metrics := prometheus.NewRegistry()

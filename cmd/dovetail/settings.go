@@ -71,6 +71,24 @@ func loadSettings(cmd *cobra.Command, lookupEnv func(string) (string, bool)) err
 	return errors.Join(faults...)
 }
 
+// unknownVariables returns the DOVETAIL_ variables that no flag of cmd has. Those
+// that Kubernetes sets for a service called dovetail are none of ours.
+func unknownVariables(cmd *cobra.Command, environ []string) []string {
+	known := map[string]bool{}
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { known[envName(f.Name)] = true })
+	var unknown []string
+	for _, pair := range environ {
+		name, _, _ := strings.Cut(pair, "=")
+		ours, ok := strings.CutPrefix(name, envPrefix)
+		if !ok || known[name] || strings.HasPrefix(ours, "PORT") || strings.HasPrefix(ours, "SERVICE_") {
+			continue
+		}
+		unknown = append(unknown, name)
+	}
+	slices.Sort(unknown)
+	return unknown
+}
+
 // readSettingsFile returns the scalar settings of a YAML file; a list becomes
 // several values.
 func readSettingsFile(path string) (map[string][]string, error) {

@@ -79,3 +79,11 @@ func TestBadSettingsAreAllNamed(t *testing.T) {
 		t.Error("a file that is not there is no error")
 	}
 }
+
+func TestMisspeltVariablesAreNamed(t *testing.T) {
+	cmd, _ := settingsCommand(t, "")
+	got := unknownVariables(cmd, []string{"DOVETAIL_DATA_DIR=x", "DOVETAIL_DATADIR=x", "DOVETAIL_PORT_9092_TCP=y", "DOVETAIL_SERVICE_HOST=z", "HOME=h"})
+	if len(got) != 1 || got[0] != "DOVETAIL_DATADIR" {
+		t.Errorf("got %v, want DOVETAIL_DATADIR alone", got)
+	}
+}
