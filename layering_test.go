@@ -13,7 +13,7 @@ import (
 
 const module = "github.com/dovetail-dev/dovetail/"
 
-// mayImport is the table of ARCHITECTURE.md: what a package may import of this
+// mayImport is the table of the walls (ARCHITECTURE.md): what a package may import of this
 // module. A trailing "/..." stands for a package and everything below it. A
 // package that is not listed is an error, so a new one is a decision.
 //
