@@ -39,7 +39,7 @@ test: vet ## everything that needs only Go: race detector, and each core decoder
 	go test $(RACE) -timeout 9m $(PKG)
 	$(if $(RACE),go test -timeout 9m $(SWEEPS),)
 	@$(MAKE) --no-print-directory test-modules
-	@.ci/fuzz 2s $(FUZZ_CORE)
+	@.ci/fuzz 3s $(FUZZ_CORE)
 
 .PHONY: test-modules
 test-modules: ## the modules of their own that test with Go alone
