@@ -10,6 +10,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -86,7 +87,6 @@ func (p *produceCommand) run(ctx context.Context, topic string, in io.Reader, st
 	opts := []kgo.Opt{
 		kgo.RecordPartitioner(partitioner{kgo.StickyKeyPartitioner(nil)}),
 		kgo.AllowAutoTopicCreation(),
-		kgo.RecordDeliveryTimeout(p.timeout),
 		kgo.UnknownTopicRetries(3),
 	}
 	switch p.acks {
@@ -103,6 +103,11 @@ func (p *produceCommand) run(ctx context.Context, topic string, in io.Reader, st
 	defer client.Close()
 
 	sent, outcome := 0, deliveries{}
+	// The client's own time limit for a record counts from the record's
+	// timestamp, which is long ago for a record that is copied.
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	go outcome.watch(ctx, p.timeout, giveUp)
 	lines := bufio.NewScanner(in)
 	lines.Buffer(make([]byte, 64<<10), maxLineBytes)
 	number := 0
@@ -117,11 +122,12 @@ func (p *produceCommand) run(ctx context.Context, topic string, in io.Reader, st
 			return errors.Join(err, client.Flush(ctx), outcome.report(stderr, sent))
 		}
 		sent++
+		outcome.sent()
 		line := number
 		client.Produce(ctx, record, func(_ *kgo.Record, err error) { outcome.done(line, err) })
 	}
 	if err := client.Flush(ctx); err != nil {
-		return err
+		return errors.Join(context.Cause(ctx), outcome.report(stderr, sent))
 	}
 	if err := lines.Err(); err != nil {
 		return errors.Join(fmt.Errorf("line %d: %w", number+1, err), outcome.report(stderr, sent))
@@ -132,14 +138,42 @@ func (p *produceCommand) run(ctx context.Context, topic string, in io.Reader, st
 // deliveries collects what became of records.
 type deliveries struct {
 	mu     sync.Mutex
+	open   int // sent and not answered
 	ok     int
 	failed int
 	first  error
 }
 
+func (d *deliveries) sent() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.open++
+}
+
+// watch gives up once nothing was answered for as long as patience although
+// something was due.
+func (d *deliveries) watch(ctx context.Context, patience time.Duration, giveUp context.CancelCauseFunc) {
+	for before := -1; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(patience):
+		}
+		d.mu.Lock()
+		open, answered := d.open, d.ok+d.failed
+		d.mu.Unlock()
+		if open > 0 && answered == before {
+			giveUp(fmt.Errorf("the broker answered nothing for %v: is it running, and reachable at the address that it advertises?", patience))
+			return
+		}
+		before = answered
+	}
+}
+
 func (d *deliveries) done(line int, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.open--
 	if err == nil {
 		d.ok++
 		return
