@@ -29,9 +29,9 @@ demo: build ## play the whole story on real records; EXIT=1 ends after it
 run: build ## run registry and broker with the data in ./dovetail-data
 	$(BIN) serve
 
-# Packages with long tests of one goroutine, which go all the way only without
-# the race detector.
-SWEEPS := ./broker/commitlog ./broker/group ./broker/record ./compat/jsonschema
+# Packages with tests that go all the way only without the race detector: long ones
+# of one goroutine, and those that count allocations.
+SWEEPS := ./broker/commitlog ./broker/group ./broker/record ./compat/jsonschema ./serde/jsonschema ./registry/validate
 
 .PHONY: test
 test: vet ## everything that needs only Go: race detector, and each core decoder fuzzed for a moment
