@@ -452,12 +452,13 @@ func (s *story) nextThings() {
 	fmt.Printf(`
     The server stays up; Ctrl-C stops it and deletes its data. Things to try:
 
-      curl %[1]s/subjects
+      open %[1]s/console/                     # the console, in a browser
+      curl '%[1]s/subjects?summary=true'
       curl %[1]s/subjects/flights-value/versions/latest
-      curl '%[1]s/subjects/flights-value/diff?from=1&to=2'
-      kcat -b %[2]s -L
-      kcat -b %[2]s -C -t earthquakes -o end -s value=avro -r %[1]s -e   # a real client, unchanged
+      kcat -b %[2]s -L                              # a client that knows nothing of us
+      %[3]s consume flights --from end --follow      # records as JSON, by their schemas
+      %[3]s topic describe flights                   # partitions, and how keys skew them
       %[3]s check examples/flights/schemas --registry %[1]s --subject flight.v2.avsc=flights-value
-      ls %[4]s                                # Kafka's own files
+      ls %[4]s                  # Kafka's own files
 `, s.server.registryURL(), s.server.kafkaAddr, "bin/dovetail", s.server.dataDir())
 }

@@ -2,7 +2,6 @@ package check
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -19,7 +18,9 @@ func (ws *Workspace) scanAvro(f *file) {
 	s.walk(v, "")
 	for name := range s.defined {
 		if other, twice := ws.avroNames[name]; twice && other != f.path {
-			ws.problems[f.path] = fmt.Errorf("the Avro name %s is defined in %s too: rename one of them", name, other)
+			// Versions of one schema may lie side by side. Only a file that uses
+			// the name could not tell which one is meant.
+			ws.ambiguous[name] = [2]string{other, f.path}
 			continue
 		}
 		ws.avroNames[name] = f.path

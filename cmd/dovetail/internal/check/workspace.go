@@ -23,9 +23,9 @@ const (
 type Workspace struct {
 	files      map[string]*file
 	protoPaths []string
-	avroNames  map[string]string // full name → path of the file that defines it
-	jsonIDs    map[string]string // $id → path
-	problems   map[string]error
+	avroNames  map[string]string    // full name → path of the file that defines it
+	jsonIDs    map[string]string    // $id → path
+	ambiguous  map[string][2]string // Avro names that two files define → two of them
 	skipped    []string
 }
 
@@ -111,7 +111,7 @@ func NewWorkspace(texts map[string]string, protoPaths []string) *Workspace {
 		protoPaths: protoPaths,
 		avroNames:  map[string]string{},
 		jsonIDs:    map[string]string{},
-		problems:   map[string]error{},
+		ambiguous:  map[string][2]string{},
 	}
 	for _, name := range slices.Sorted(keys(texts)) {
 		typ, ok := SchemaType(name)
@@ -161,9 +161,6 @@ func (ws *Workspace) Source(path string) (compat.Source, error) {
 	if f == nil {
 		return compat.Source{}, fmt.Errorf("%s: no such schema file", path)
 	}
-	if err := ws.problems[path]; err != nil {
-		return compat.Source{}, err
-	}
 	c := collector{ws: ws, root: path, done: map[string]bool{}, active: map[string]bool{}, named: map[string]bool{}}
 	if err := c.collect(f, nil); err != nil {
 		return compat.Source{}, err
@@ -195,6 +192,11 @@ func (c *collector) collect(f *file, trail []string) error {
 	c.active[f.path] = true
 	defer delete(c.active, f.path)
 	for _, u := range f.uses {
+		if f.typ == schema.Avro {
+			if two, ok := c.ws.ambiguous[u.name]; ok {
+				return fmt.Errorf("%s refers to the Avro name %s, which is defined in %s and in %s: rename one of them", f.path, u.name, two[0], two[1])
+			}
+		}
 		target := c.ws.find(f, u)
 		if target == nil || target.path == c.root && f.path == c.root {
 			continue // the parser knows it, or says what is missing
