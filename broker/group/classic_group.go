@@ -234,10 +234,10 @@ func (g *classicGroup) record(id string) groupRecord {
 	v.Generation = g.generation
 	v.CurrentStateTimestamp = g.sinceMillis
 	if g.protocol != "" {
-		v.Protocol = &g.protocol
+		v.Protocol = kmsg.StringPtr(g.protocol)
 	}
 	if g.leader != "" {
-		v.Leader = &g.leader
+		v.Leader = kmsg.StringPtr(g.leader)
 	}
 	for _, m := range g.byOrder() {
 		vm := kmsg.NewGroupMetadataValueMember()

@@ -423,7 +423,7 @@ func (g *classicGroup) electLeader() bool {
 func (g *classicGroup) joined(m *classicMember, version int16) *kmsg.JoinGroupResponse {
 	resp := kmsg.NewPtrJoinGroupResponse()
 	resp.Version, resp.Generation, resp.MemberID, resp.LeaderID = version, g.generation, m.id, g.leader
-	resp.ProtocolType, resp.Protocol = &g.protocolType, kmsg.StringPtr(g.protocol)
+	resp.ProtocolType, resp.Protocol = kmsg.StringPtr(g.protocolType), kmsg.StringPtr(g.protocol)
 	if m.id != g.leader {
 		return resp
 	}

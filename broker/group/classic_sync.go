@@ -111,7 +111,7 @@ func (g *classicGroup) allSynced() bool {
 func (g *classicGroup) assigned(m *classicMember, version int16) *kmsg.SyncGroupResponse {
 	resp := kmsg.NewPtrSyncGroupResponse()
 	resp.Version, resp.MemberAssignment = version, m.assignment
-	resp.ProtocolType, resp.Protocol = &g.protocolType, &g.protocol
+	resp.ProtocolType, resp.Protocol = kmsg.StringPtr(g.protocolType), kmsg.StringPtr(g.protocol)
 	if resp.MemberAssignment == nil {
 		resp.MemberAssignment = []byte{}
 	}

@@ -120,7 +120,7 @@ func (c *Coordinator) consumerBeats(now time.Time, from Client, req *kmsg.Consum
 	c.consumerTimers(now, g, id)
 
 	m := cg.members[id]
-	resp.MemberID, resp.MemberEpoch = &m.id, m.epoch
+	resp.MemberID, resp.MemberEpoch = kmsg.StringPtr(m.id), m.epoch
 	resp.HeartbeatIntervalMillis = int32(c.opts.HeartbeatInterval.Milliseconds())
 	if full || !was.equal(m.assigned) {
 		resp.Assignment = heartbeatAssignment(m.assigned)
@@ -444,7 +444,7 @@ func (c *Coordinator) consumerLeaves(now time.Time, req *kmsg.ConsumerGroupHeart
 	if m == nil {
 		return refuse(kerr.UnknownMemberID, "Member %s is not a member of group %s.", req.MemberID, req.Group)
 	}
-	resp.MemberID, resp.MemberEpoch = &m.id, req.MemberEpoch
+	resp.MemberID, resp.MemberEpoch = kmsg.StringPtr(m.id), req.MemberEpoch
 	if req.MemberEpoch == leftStatically {
 		c.timers.cancel(timerKey{timerRebalance, g.id, m.id})
 		c.write(currentRecord{group: g.id, member: m.id, set: &currentAssignment{

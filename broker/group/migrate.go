@@ -203,7 +203,7 @@ func (c *Coordinator) classicJoinsConsumer(now time.Time, to Waiter, from Client
 	c.awaitClassic(now, g, id, millis(m.rebalanceMillis)) // its sync
 	resp := kmsg.NewPtrJoinGroupResponse()
 	resp.Version, resp.MemberID, resp.Generation = req.Version, id, m.epoch
-	resp.ProtocolType, resp.Protocol = kmsg.StringPtr(consumerProtocol), &protocols[0].name
+	resp.ProtocolType, resp.Protocol = kmsg.StringPtr(consumerProtocol), kmsg.StringPtr(protocols[0].name)
 	c.answer(to, resp)
 }
 
@@ -322,7 +322,7 @@ func (c *Coordinator) classicSyncsConsumer(now time.Time, to Waiter, g *group, r
 		version = sub.version
 	}
 	resp := kmsg.NewPtrSyncGroupResponse()
-	resp.Version, resp.ProtocolType, resp.Protocol = req.Version, kmsg.StringPtr(consumerProtocol), &m.classic.protocols[0].name
+	resp.Version, resp.ProtocolType, resp.Protocol = req.Version, kmsg.StringPtr(consumerProtocol), kmsg.StringPtr(m.classic.protocols[0].name)
 	resp.MemberAssignment = encodeAssignment(version, c.namedAssignment(m.assigned))
 	c.answer(to, resp)
 }
