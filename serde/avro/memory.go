@@ -8,8 +8,8 @@ import (
 	"unsafe"
 )
 
-// Unsafe code is in three files: this one and the two that run programs
-// (run_encode.go, run_decode.go); elsewhere pointers are only passed on. Why it is sound:
+// Unsafe code is in this file and in those that run programs (run_*.go);
+// elsewhere pointers are only passed on. Why it is sound:
 //
 //   - A program is compiled for one reflect.Type and only ever run on a pointer
 //     to a value of that type: the typed handles have it as *T, the functions
