@@ -58,9 +58,10 @@ type Options struct {
 
 // Journal is a journal.Journal in a Kafka topic.
 type Journal struct {
-	opts  Options
-	admin *kadm.Client
-	log   *slog.Logger
+	opts    Options
+	admin   *kadm.Client
+	topicID kadm.TopicID
+	log     *slog.Logger
 
 	write  sync.Mutex // held for a whole append
 	writer *kgo.Client
@@ -142,6 +143,7 @@ func (j *Journal) prepareTopic(ctx context.Context) error {
 	if n := len(detail.Partitions); n != 1 {
 		return fmt.Errorf("kafka journal: topic %s has %d partitions, a journal has one", j.opts.Topic, n)
 	}
+	j.topicID = detail.ID
 	configs, err := j.admin.DescribeTopicConfigs(ctx, j.opts.Topic)
 	if err != nil {
 		return fmt.Errorf("kafka journal: %w", err)
@@ -202,14 +204,22 @@ func (j *Journal) Append(ctx context.Context, at journal.Offset, records []journ
 		batch[i] = &kgo.Record{Topic: j.opts.Topic, Key: r.Key, Value: r.Value}
 	}
 	results := j.writer.ProduceSync(ctx, batch...)
-	if err := results.FirstErr(); err != nil {
-		return 0, errors.Join(j.classify("append", err), j.finish(ctx, kgo.TryAbort))
+	err = results.FirstErr()
+	if err == nil {
+		err = j.settle(ctx)
+	}
+	if err != nil {
+		abort := j.finish(ctx, kgo.TryAbort)
+		return 0, errors.Join(j.classify("append", err), abort)
 	}
 	if err := j.finish(ctx, kgo.TryCommit); err != nil {
 		return 0, err
 	}
 	last := journal.Offset(results[len(results)-1].Record.Offset)
-	return j.awaitEnd(ctx, last+1)
+	if end, err = j.awaitEnd(ctx, last+1); err != nil {
+		return 0, err
+	}
+	return end, j.confirm(ctx, results[0].Record)
 }
 
 // begin starts a transaction, with a producer that fences all before it.
@@ -254,7 +264,7 @@ func (j *Journal) classify(op string, err error) error {
 		}
 	}
 	// A producer that failed otherwise is replaced: its successor fences it.
-	if j.writer != nil && op != "begin" {
+	if j.writer != nil {
 		j.writer.Close()
 		j.writer = nil
 	}

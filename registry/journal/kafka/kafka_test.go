@@ -8,8 +8,10 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/dovetail-dev/dovetail/registry/journal"
 	"github.com/dovetail-dev/dovetail/registry/journal/journaltest"
@@ -69,21 +71,7 @@ func TestWhoTakesOverFencesAndTheFencedReadsOn(t *testing.T) {
 			t.Errorf("the first writer got %v, want ErrFenced", err)
 		}
 	}
-	var keys []string
-	for at := journal.Offset(0); ; {
-		records, next, err := first.Read(t.Context(), at, 2)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if next == at {
-			break
-		}
-		for _, r := range records {
-			keys = append(keys, string(r.Key))
-		}
-		at = next
-	}
-	if got := strings.Join(keys, " "); got != "a b c" {
+	if got := keys(t, first); got != "a b c" {
 		t.Errorf("the fenced instance reads %q, want \"a b c\"", got)
 	}
 }
@@ -114,6 +102,86 @@ func TestOpenRefusesWhatIsNoJournal(t *testing.T) {
 	}
 	if _, err := Open(t.Context(), Options{}); err == nil || !strings.Contains(err.Error(), "no brokers") {
 		t.Errorf("without brokers: %v", err)
+	}
+}
+
+// A client that aborts where it was told to commit must not make the journal
+// acknowledge what nobody will ever read.
+func TestAbortedCommitIsNotAcknowledged(t *testing.T) {
+	c, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	j := open(t, c.ListenAddrs(), "")
+	if err := append1(j, "a"); err != nil {
+		t.Fatal(err)
+	}
+	c.ControlKey(int16(kmsg.EndTxn), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		request.(*kmsg.EndTxnRequest).Commit = false
+		c.DropControl()
+		return nil, nil, false
+	})
+	if err := append1(j, "b"); err == nil || !strings.Contains(err.Error(), "aborted by the cluster") {
+		t.Errorf("appending with the commit turned into an abort: %v", err)
+	}
+	if err := append1(j, "c"); err != nil {
+		t.Fatal(err)
+	}
+	if got := keys(t, j); got != "a c" {
+		t.Errorf("the journal holds %q, want \"a c\"", got)
+	}
+}
+
+// TestFailedProduceIsNotTheEnd lets the broker refuse a record in a way that the
+// client does not retry; the writer must be replaced.
+func TestFailedProduceIsNotTheEnd(t *testing.T) {
+	c, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	j := open(t, c.ListenAddrs(), "")
+	c.ControlKey(int16(kmsg.Produce), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		produce := request.(*kmsg.ProduceRequest)
+		response := produce.ResponseKind().(*kmsg.ProduceResponse)
+		for _, topic := range produce.Topics {
+			answer := kmsg.NewProduceResponseTopic()
+			answer.Topic, answer.TopicID = topic.Topic, topic.TopicID
+			partition := kmsg.NewProduceResponseTopicPartition()
+			partition.ErrorCode = kerr.MessageTooLarge.Code
+			answer.Partitions = append(answer.Partitions, partition)
+			response.Topics = append(response.Topics, answer)
+		}
+		return response, nil, true
+	})
+	if err := append1(j, "a"); !errors.Is(err, kerr.MessageTooLarge) {
+		t.Errorf("a refused record: %v", err)
+	}
+	if err := append1(j, "b"); err != nil {
+		t.Fatal(err)
+	}
+	if got := keys(t, j); got != "b" {
+		t.Errorf("the journal holds %q, want b", got)
+	}
+}
+
+// keys reads the keys of all records, one after the other.
+func keys(t *testing.T, j *Journal) string {
+	t.Helper()
+	var keys []string
+	for at := journal.Offset(0); ; {
+		records, next, err := j.Read(t.Context(), at, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if next == at {
+			return strings.Join(keys, " ")
+		}
+		for _, r := range records {
+			keys = append(keys, string(r.Key))
+		}
+		at = next
 	}
 }
 
