@@ -33,9 +33,17 @@ func (b *Broker) endTxn(_ context.Context, r *request) reply {
 	if err != nil {
 		return answer(refusal(kerr.CoordinatorNotAvailable.Code))
 	}
-	waiter, answered := s.waiters.add()
-	s.do(func(now time.Time) txn.Effects { return s.c.EndTxn(now, txn.Waiter(waiter), req) }, func(code int16) {
-		if code != 0 {
+	answered := make(chan kmsg.Response, 1)
+	var waiter uint64 // 0 until the machine sees the request
+	s.do(func(now time.Time) txn.Effects {
+		waiter = s.waiters.add(answered)
+		return s.c.EndTxn(now, txn.Waiter(waiter), req)
+	}, func(code int16) {
+		switch {
+		case code == 0:
+		case waiter == 0:
+			answered <- refusal(code)
+		default:
 			s.waiters.resolve(waiter, refusal(code))
 		}
 	})
@@ -47,7 +55,10 @@ func (b *Broker) endTxn(_ context.Context, r *request) reply {
 			}
 			return answer(resp)
 		case <-ctx.Done():
-			s.waiters.resolve(waiter, nil)
+			s.do(func(time.Time) txn.Effects {
+				s.waiters.resolve(waiter, nil)
+				return txn.Effects{}
+			}, func(int16) {})
 			return refused("the connection ended while a transaction was being ended")
 		}
 	})

@@ -2,7 +2,9 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,18 +39,54 @@ func createTopic(t *testing.T, b *Broker, name string, partitions int32, configs
 func consume(t *testing.T, b *Broker, topic string, n int, opts ...kgo.Opt) []*kgo.Record {
 	t.Helper()
 	client := newClient(t, b, append([]kgo.Opt{kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart())}, opts...)...)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	var all []*kgo.Record
 	for len(all) < n {
 		fetches := client.PollFetches(ctx)
 		if err := ctx.Err(); err != nil {
-			t.Fatalf("%d of %d records of %s: %v", len(all), n, topic, err)
+			t.Fatalf("%d of %d records of %s: %v\n%s", len(all), n, topic, err, situation(b))
 		}
 		fetches.EachError(func(topic string, p int32, err error) { t.Errorf("fetch %s-%d: %v", topic, p, err) })
 		all = append(all, fetches.Records()...)
 	}
 	return all
+}
+
+// situation describes partitions and groups, for a test that waited in vain.
+func situation(b *Broker) string {
+	var out strings.Builder
+	for _, t := range b.topics.state.Load().names {
+		for _, p := range t.parts {
+			if o := p.offsets(); o.End > 0 {
+				fmt.Fprintf(&out, "%s-%d: %+v, offline: %v\n", p.topic, p.index, o, p.offline())
+			}
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	client, err := kgo.NewClient(kgo.SeedBrokers(b.Addr("").String()))
+	if err != nil {
+		return out.String() + err.Error()
+	}
+	defer client.Close()
+	adm := kadm.NewClient(client)
+	groups, err := adm.DescribeGroups(ctx)
+	for _, g := range groups.Sorted() {
+		fmt.Fprintf(&out, "group %s is %s\n", g.Group, g.State)
+		for _, m := range g.Members {
+			assigned, _ := m.Assigned.AsConsumer()
+			fmt.Fprintf(&out, "\tmember %s: %+v\n", m.MemberID, assigned)
+		}
+	}
+	txns, txnErr := adm.DescribeTransactions(ctx)
+	for _, x := range txns.Sorted() {
+		fmt.Fprintf(&out, "transaction %+v\n", x)
+	}
+	if err = errors.Join(err, txnErr); err != nil {
+		fmt.Fprintln(&out, err)
+	}
+	return out.String()
 }
 
 func TestProducedRecordsOfEveryCodecAreConsumed(t *testing.T) {

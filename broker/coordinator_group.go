@@ -45,16 +45,19 @@ type waiters struct {
 	byID map[uint64]chan kmsg.Response
 }
 
-func (w *waiters) add() (uint64, chan kmsg.Response) {
+// add has the answer to a request sent to c, which must have room for it. It is
+// called where the machine is about to see the request: one that is still in the
+// queue when the machine is lost will be seen by the next, and must not be told
+// that its answer is lost.
+func (w *waiters) add(c chan kmsg.Response) uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.byID == nil {
 		w.byID = make(map[uint64]chan kmsg.Response)
 	}
 	w.last++
-	c := make(chan kmsg.Response, 1)
 	w.byID[w.last] = c
-	return w.last, c
+	return w.last
 }
 
 // resolve answers a request; nil says that its answer is lost.
@@ -275,11 +278,17 @@ func parkGroup(b *Broker, id string, refusal func(code int16) kmsg.Response, op 
 	if err != nil {
 		return answer(refusal(kerr.CoordinatorNotAvailable.Code))
 	}
-	waiter, answered := s.waiters.add()
+	answered := make(chan kmsg.Response, 1)
+	var waiter uint64 // 0 until the machine sees the request
 	s.do(func(now time.Time) group.Effects {
+		waiter = s.waiters.add(answered)
 		return op(s.c, now, group.Waiter(waiter))
 	}, func(code int16) {
-		if code != 0 {
+		switch {
+		case code == 0:
+		case waiter == 0:
+			answered <- refusal(code)
+		default:
 			s.waiters.resolve(waiter, refusal(code))
 		}
 	})
@@ -291,8 +300,10 @@ func parkGroup(b *Broker, id string, refusal func(code int16) kmsg.Response, op 
 			}
 			return answer(resp)
 		case <-ctx.Done():
-			s.waiters.resolve(waiter, nil)
-			s.do(func(now time.Time) group.Effects { return s.c.Abandoned(now, id, group.Waiter(waiter)) }, func(int16) {})
+			s.do(func(now time.Time) group.Effects {
+				s.waiters.resolve(waiter, nil)
+				return s.c.Abandoned(now, id, group.Waiter(waiter))
+			}, func(int16) {})
 			return refused("the connection ended while an answer was waited for")
 		}
 	})

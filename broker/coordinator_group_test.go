@@ -122,10 +122,10 @@ func (m *member) received() int {
 // eventually waits for something that is on its way.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for !ok() {
 		if time.Now().After(deadline) {
-			t.Fatalf("did not happen within 30 s: %s", what)
+			t.Fatalf("did not happen within two minutes: %s", what)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

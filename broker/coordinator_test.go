@@ -2,8 +2,11 @@ package broker
 
 import (
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // TestPartitionOfIsKafkas compares with Java's String.hashCode, which decides
@@ -62,6 +65,44 @@ func TestCoordinatorStartsAnewAfterALostWrite(t *testing.T) {
 	for p := range int32(2) {
 		if o, ok := offsets.Lookup("t", p); !ok || o.At != 10 {
 			t.Errorf("partition %d: %+v", p, o)
+		}
+	}
+}
+
+// TestRequestThatAnotherMachineSeesIsAnsweredByIt makes a coordinator read its
+// log again while a JoinGroup is queued. The client must not be told to try
+// again: the member ID that the queued request hands out would be nobody's, and
+// every rebalance would wait for it as long as a session lasts.
+func TestRequestThatAnotherMachineSeesIsAnsweredByIt(t *testing.T) {
+	b := startBroker(t)
+	shards, err := b.groups.open(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := shards[partitionOf("g", int32(len(shards)))]
+	c := dialRaw(t, b)
+	join := kmsg.NewPtrJoinGroupRequest()
+	join.SetVersion(9)
+	join.Group, join.ProtocolType, join.SessionTimeoutMillis, join.RebalanceTimeoutMillis = "g", "consumer", 45_000, 60_000
+	protocol := kmsg.NewJoinGroupRequestProtocol()
+	protocol.Name = "range"
+	join.Protocols = append(join.Protocols, protocol)
+	for try := range 3 {
+		gate, held := make(chan struct{}), make(chan struct{})
+		s.call(func(time.Time) { close(held); <-gate })
+		<-held
+		answered := make(chan kmsg.Response, 1)
+		go func() { answered <- c.ask(join) }()
+		eventually(t, "the request is queued", func() bool {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return len(s.calls) == 1
+		})
+		s.failed.Store(true)
+		close(gate)
+		resp := (<-answered).(*kmsg.JoinGroupResponse)
+		if resp.ErrorCode != kerr.MemberIDRequired.Code || resp.MemberID == "" {
+			t.Fatalf("try %d: code %d (%v), member %q", try, resp.ErrorCode, kerr.ErrorForCode(resp.ErrorCode), resp.MemberID)
 		}
 	}
 }

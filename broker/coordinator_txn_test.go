@@ -199,7 +199,7 @@ func TestConsumeProcessProduce(t *testing.T) {
 			createTopic(t, b, "in", 3, nil)
 			createTopic(t, b, "out", 2, nil)
 			fill(t, b, "in", 3, 200)
-			ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 			defer cancel()
 			work := func(id string, stopAfter int) {
 				s, err := kgo.NewGroupTransactSession(append([]kgo.Opt{kgo.SeedBrokers(b.Addr("").String()), kgo.TransactionalID(id),
