@@ -59,6 +59,32 @@ func (p *Partition) AppendRecords(ctx context.Context, expectEnd int64, records 
 	if len(records) == 0 {
 		return p.log.EndOffset(), nil
 	}
+	batch, err := p.batchOf(records)
+	if err != nil {
+		return 0, err
+	}
+	return p.appendBatch(ctx, expectEnd, batch)
+}
+
+// StartRecords is AppendRecords without the wait: it returns once the records
+// have their places, so that more can follow before they are durable. WaitDurable
+// with the end waits for them and for all before them. expectEnd is the end of
+// what was written, durable or not. There must be a record.
+func (p *Partition) StartRecords(ctx context.Context, expectEnd int64, records ...Record) (end int64, err error) {
+	batch, err := p.batchOf(records)
+	if err != nil {
+		return 0, err
+	}
+	return p.startBatch(ctx, expectEnd, batch)
+}
+
+// WaitDurable waits until everything below end is as durable as the broker
+// promises. An error leaves open whether it is.
+func (p *Partition) WaitDurable(ctx context.Context, end int64) error {
+	return p.log.WaitDurable(ctx, end)
+}
+
+func (p *Partition) batchOf(records []Record) ([]byte, error) {
 	builder := record.NewBuilder(record.BatchOptions{})
 	for _, r := range records {
 		at := p.now()
@@ -67,15 +93,18 @@ func (p *Partition) AppendRecords(ctx context.Context, expectEnd int64, records 
 		}
 		builder.Add(at, r.Key, r.Value, r.Headers...)
 	}
-	batch, err := builder.Append(nil)
-	if err != nil {
-		return 0, err
-	}
-	return p.appendBatch(ctx, expectEnd, batch)
+	return builder.Append(nil)
 }
 
 // appendBatch appends a batch of the broker's own and waits until it is durable.
 func (p *Partition) appendBatch(ctx context.Context, expectEnd int64, batch []byte) (end int64, err error) {
+	if end, err = p.startBatch(ctx, expectEnd, batch); err != nil {
+		return 0, err
+	}
+	return end, p.log.WaitDurable(ctx, end)
+}
+
+func (p *Partition) startBatch(ctx context.Context, expectEnd int64, batch []byte) (end int64, err error) {
 	opts := commitlog.AppendOptions{Origin: commitlog.FromCoordinator}
 	var a commitlog.Appended
 	if expectEnd == AnyEnd {
@@ -89,7 +118,7 @@ func (p *Partition) appendBatch(ctx context.Context, expectEnd int64, batch []by
 	if err != nil {
 		return 0, err
 	}
-	return a.EndOffset(), p.log.WaitDurable(ctx, a.EndOffset())
+	return a.EndOffset(), nil
 }
 
 // ReadRecords returns at most max records from an offset on, as far as they are

@@ -14,10 +14,12 @@ import (
 // decoded is a record as far as it can be read without a state, so that a
 // replay can read records side by side.
 type decoded struct {
-	key         journal.Key
-	schema      journal.SchemaValue // of a SCHEMA record with a value
-	fingerprint schema.Fingerprint  // likewise
-	err         error
+	key     journal.Key
+	content *Content // of a SCHEMA record with a value, and what follows
+	id      schema.ID
+	ts      int64 // 0 for the record's own
+	deleted bool
+	err     error
 }
 
 func decode(rec journal.Record) (d decoded) {
@@ -28,14 +30,18 @@ func decode(rec journal.Record) (d decoded) {
 	if d.key.Type != journal.SchemaKey || rec.Value == nil {
 		return d
 	}
-	if d.schema, d.err = journal.ParseSchema(rec.Value); d.err != nil {
+	v, err := journal.ParseSchema(rec.Value)
+	if d.err = err; err != nil {
 		return d
 	}
-	if d.schema.MD5 != nil {
-		copy(d.fingerprint[:], d.schema.MD5)
+	var f schema.Fingerprint
+	if v.MD5 != nil {
+		copy(f[:], v.MD5)
 	} else {
-		d.fingerprint = d.schema.Definition.Fingerprint()
+		f = v.Definition.Fingerprint()
 	}
+	d.id, d.ts, d.deleted = v.ID, v.Timestamp, v.Deleted
+	d.content = newContent(v.Definition, f, v.Quoted)
 	return d
 }
 
@@ -72,7 +78,7 @@ func (s *state) applyDecoded(rec journal.Record, d decoded) error {
 			s.removeVersion(use{k.Subject, k.Version})
 			return nil
 		}
-		return s.applySchema(k, d.schema, d.fingerprint, rec.Timestamp)
+		return s.applySchema(d, rec.Timestamp)
 	case journal.ConfigKey:
 		if rec.Value == nil {
 			s.configs.delete(s.own, k.Subject)
@@ -140,9 +146,10 @@ func (s *state) editContext(c schema.Context) *contextState {
 	return cs
 }
 
-func (s *state) applySchema(k journal.Key, v journal.SchemaValue, f schema.Fingerprint, ts int64) error {
-	if v.Timestamp != 0 {
-		ts = v.Timestamp
+func (s *state) applySchema(d decoded, ts int64) error {
+	k := d.key
+	if d.ts != 0 {
+		ts = d.ts
 	}
 	sub := s.subject(k.Subject)
 	if sub == nil {
@@ -150,18 +157,17 @@ func (s *state) applySchema(k journal.Key, v journal.SchemaValue, f schema.Finge
 	}
 	c := sub.name.Context()
 	at := use{sub.name, k.Version}
-	key := contentKey{f, formatOf(v.Definition.Type)}
-	if e := s.entry(c, v.ID); e != nil && (e.content.fingerprint != f || e.content.format != key.format) &&
-		(len(e.more) > 0 || e.first != at) {
-		return fmt.Errorf("registry: subject %q version %d: id %d already stands for another schema in context %s", k.Subject, k.Version, v.ID, c)
+	key := d.content.key()
+	if e := s.entry(c, d.id); e != nil && e.content.key() != key && (len(e.more) > 0 || e.first != at) {
+		return fmt.Errorf("registry: subject %q version %d: id %d already stands for another schema in context %s", k.Subject, k.Version, d.id, c)
 	}
 
-	if old := sub.find(k.Version); old != nil && old.id == v.ID && old.content.fingerprint == f && old.content.format == key.format {
+	if old := sub.find(k.Version); old != nil && old.id == d.id && old.content.key() == key {
 		// A re-written record: a soft delete, or an import of what is there.
 		s.editSubject(sub, func(versions []*version) []*version {
 			i := slices.Index(versions, old)
 			changed := *old
-			changed.deleted, changed.timestamp = v.Deleted, ts
+			changed.deleted, changed.timestamp = d.deleted, ts
 			versions = slices.Clone(versions)
 			versions[i] = &changed
 			return versions
@@ -174,11 +180,11 @@ func (s *state) applySchema(k journal.Key, v journal.SchemaValue, f schema.Finge
 		}
 	}
 
-	content := s.addPlace(key, v.Definition, v.Quoted, place{c, v.ID})
+	content := s.addPlace(d.content, place{c, d.id})
 	cs := s.editContext(c)
-	cs.maxID = max(cs.maxID, v.ID)
+	cs.maxID = max(cs.maxID, d.id)
 	e := idEntry{content: content, first: at}
-	if old, ok := cs.ids.get(v.ID); ok {
+	if old, ok := cs.ids.get(d.id); ok {
 		e = *old
 		if compareUses(at, e.first) < 0 {
 			e.first, e.more = at, append(e.more, e.first)
@@ -186,14 +192,14 @@ func (s *state) applySchema(k journal.Key, v journal.SchemaValue, f schema.Finge
 			e.more = append(e.more, at)
 		}
 	}
-	cs.ids.set(s.own, v.ID, &e)
+	cs.ids.set(s.own, d.id, &e)
 	for _, r := range content.References() {
 		to := use{r.Subject.In(c), r.Version}
 		list, _ := s.referees.get(to)
 		s.referees.set(s.own, to, append(list, at))
 	}
 
-	next := &version{content: content, timestamp: ts, number: k.Version, id: v.ID, deleted: v.Deleted}
+	next := &version{content: content, timestamp: ts, number: k.Version, id: d.id, deleted: d.deleted}
 	s.editSubject(sub, func(versions []*version) []*version {
 		if k.Version > sub.last() {
 			return append(versions, next)
@@ -217,10 +223,10 @@ func (s *state) editSubject(sub *subject, change func([]*version) []*version) {
 
 // addPlace records that an ID stands for a content and returns the one copy of
 // the content.
-func (s *state) addPlace(key contentKey, d schema.Definition, quoted string, at place) *Content {
+func (s *state) addPlace(content *Content, at place) *Content {
+	key := content.key()
 	p, ok := s.contents.get(key)
 	if !ok {
-		content := newContent(d, key.fingerprint, quoted)
 		s.contents.set(s.own, key, &contentPlaces{content, []place{at}})
 		return content
 	}
@@ -270,7 +276,7 @@ func (s *state) removeVersion(at use) {
 	switch {
 	case len(e.more) == 0:
 		cs.ids.delete(s.own, v.id)
-		s.removePlace(contentKey{v.content.fingerprint, v.content.format}, place{c, v.id})
+		s.removePlace(v.content.key(), place{c, v.id})
 	case e.first == at:
 		first := slices.MinFunc(e.more, compareUses)
 		cs.ids.set(s.own, v.id, &idEntry{content: e.content, first: first, more: without(e.more, first)})

@@ -21,16 +21,21 @@ type faulty struct {
 	readErr   atomic.Pointer[error]
 }
 
-func (f *faulty) Append(ctx context.Context, at journal.Offset, records []journal.Record) (journal.Offset, error) {
+func (f *faulty) Start(ctx context.Context, at journal.Offset, records []journal.Record) (journal.Offset, func(context.Context) error, error) {
 	if e := f.appendErr.Load(); e != nil {
 		if f.silently.Load() {
-			if _, err := f.Memory.Append(ctx, at, records); err != nil {
-				return 0, err
+			if _, _, err := f.Memory.Start(ctx, at, records); err != nil {
+				return 0, nil, err
 			}
 		}
-		return 0, *e
+		return 0, nil, *e
 	}
-	return f.Memory.Append(ctx, at, records)
+	return f.Memory.Start(ctx, at, records)
+}
+
+func (f *faulty) Append(ctx context.Context, at journal.Offset, records []journal.Record) (journal.Offset, error) {
+	end, _, err := f.Start(ctx, at, records)
+	return end, err
 }
 
 func (f *faulty) Read(ctx context.Context, from journal.Offset, max int) ([]journal.Record, journal.Offset, error) {
@@ -43,8 +48,17 @@ func (f *faulty) Read(ctx context.Context, from journal.Offset, max int) ([]jour
 func (f *faulty) fail(err error) { f.appendErr.Store(&err) }
 
 func TestFailedAppendIsAnErrorAndIsLookedAtAfterwards(t *testing.T) {
-	f := &faulty{}
-	r := open(t, Options{Journal: f})
+	t.Run("pipelined", func(t *testing.T) {
+		f := &faulty{}
+		failedAppendIsLookedAt(t, f, open(t, Options{Journal: f}))
+	})
+	t.Run("one by one", func(t *testing.T) {
+		f := &faulty{}
+		failedAppendIsLookedAt(t, f, open(t, Options{Journal: oneByOne{f}}))
+	})
+}
+
+func failedAppendIsLookedAt(t *testing.T, f *faulty, r *Registry) {
 	ctx := context.Background()
 	f.fail(errors.New("disk full"))
 	_, err := r.Register(ctx, "s", avro(`"int"`))

@@ -43,9 +43,12 @@ func (r *Registry) Register(ctx context.Context, name schema.Subject, req Regist
 		return found, nil
 	}
 	var out Schema
-	err = r.write(ctx, "registering the schema", func(st *state) (records []journal.Record, err error) {
+	err = r.writeDecoded(ctx, "registering the schema", func(st *state) (records []journal.Record, last *decoded, err error) {
 		out, records, err = r.decideRegister(st, name, req)
-		return records, err
+		if len(records) > 0 && out.Content.plain() {
+			last = &decoded{key: journal.Key{Type: journal.SchemaKey, Subject: out.Subject, Version: out.Version}, content: out.Content, id: out.ID}
+		}
+		return records, last, err
 	})
 	if err != nil {
 		return Schema{}, err
@@ -247,7 +250,9 @@ func (r *Registry) registration(st *state, sub *subject, at use, id schema.ID, p
 			}
 		}
 	}
-	value := journal.AppendSchema(nil, journal.SchemaValue{Subject: at.subject, Version: at.version, ID: id, Definition: p.definition})
+	content := newContent(p.definition, p.fingerprint, "")
+	value := journal.AppendSchema(make([]byte, 0, len(content.quoted)+len(at.subject)+128),
+		journal.SchemaValue{Subject: at.subject, Version: at.version, ID: id, Definition: p.definition, Quoted: content.quoted})
 	if len(value) > maxValueBytes {
 		return Schema{}, nil, errTooLarge(strconv.Itoa(len(value)) + " bytes as a record, the most is " + strconv.Itoa(maxValueBytes))
 	}
@@ -256,7 +261,7 @@ func (r *Registry) registration(st *state, sub *subject, at use, id schema.ID, p
 		Value: value,
 	})
 	return Schema{
-		Content: newContent(p.definition, p.fingerprint, ""), Subject: at.subject, Version: at.version, ID: id,
+		Content: content, Subject: at.subject, Version: at.version, ID: id,
 		Timestamp: r.opts.Now().UnixMilli(), Stored: true,
 	}, records, nil
 }

@@ -22,13 +22,22 @@ type Registry struct {
 	lost   atomic.Pointer[Error] // set once the journal has lost records; then nothing is served
 	parsed *parseCache
 	turn   chan struct{} // capacity 1: held while catching up, deciding and appending
+	tip    *state        // what the last flight leads to; the turn's holder's
 
-	mu    sync.Mutex
-	queue []*operation // waiting to be decided
+	wake    chan struct{} // capacity 1: there may be something in queue
+	flights chan *flight  // to be landed, in order; closed by the decider
 
-	stop     context.CancelFunc
-	ctx      context.Context
-	followed chan struct{} // closed when the follower has ended
+	mu       sync.Mutex
+	queue    []*operation // waiting to be decided
+	flying   int          // flights that took off and have not landed
+	crashed  error        // of a flight that those behind it were decided on
+	grounded bool         // nothing takes off before the last one has landed
+	landing  signal       // a flight landed
+	calm     signal       // none is left
+
+	stop  context.CancelFunc
+	ctx   context.Context
+	works sync.WaitGroup // decider, lander and follower
 }
 
 // Open replays the journal and returns a registry that serves what it says. It
@@ -38,7 +47,7 @@ func Open(ctx context.Context, opts Options) (*Registry, error) {
 		return nil, err
 	}
 	opts = opts.withDefaults()
-	r := &Registry{opts: opts, turn: make(chan struct{}, 1), followed: make(chan struct{})}
+	r := &Registry{opts: opts, turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), flights: make(chan *flight, maxFlights)}
 	r.parsed = newParseCache(opts.ParsedBytes)
 	r.snap.Store(emptyState())
 	r.ctx, r.stop = context.WithCancel(context.Background())
@@ -50,7 +59,9 @@ func Open(ctx context.Context, opts Options) (*Registry, error) {
 	st := r.snap.Load()
 	opts.Logger.Info("registry replayed its journal", "end", int64(st.end), "subjects", st.subjects.len(),
 		"schemas", st.contents.len(), "took", opts.Now().Sub(start))
-	go r.follow()
+	r.works.Go(r.follow)
+	r.works.Go(r.decideAll)
+	r.works.Go(r.landAll)
 	return r, nil
 }
 
@@ -58,7 +69,7 @@ func Open(ctx context.Context, opts Options) (*Registry, error) {
 // stays open.
 func (r *Registry) Close() error {
 	r.stop()
-	<-r.followed
+	r.works.Wait()
 	return nil
 }
 
@@ -135,7 +146,6 @@ func (r *Registry) setLost(err error) {
 
 // follow keeps up with what other instances append.
 func (r *Registry) follow() {
-	defer close(r.followed)
 	pause := time.Duration(0)
 	for r.ctx.Err() == nil {
 		if pause > 0 {
@@ -145,15 +155,14 @@ func (r *Registry) follow() {
 				return
 			}
 		}
-		err := r.opts.Journal.Wait(r.ctx, r.End())
+		// What is in flight the lander shows; a flight that meets somebody else's
+		// records reads them.
+		err := r.quiet(r.ctx)
 		if err == nil {
-			select {
-			case r.turn <- struct{}{}:
-				err = r.catchUp(r.ctx)
-				<-r.turn
-			case <-r.ctx.Done():
-				return
-			}
+			err = r.opts.Journal.Wait(r.ctx, r.End())
+		}
+		if err == nil {
+			err = r.CatchUp(r.ctx)
 		}
 		switch {
 		case err == nil:

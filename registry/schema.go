@@ -1,6 +1,9 @@
 package registry
 
 import (
+	"strings"
+	"unicode/utf8"
+
 	"github.com/dovetail-dev/dovetail/compat"
 	"github.com/dovetail-dev/dovetail/compat/schema"
 	"github.com/dovetail-dev/dovetail/registry/journal"
@@ -60,6 +63,13 @@ func newContent(d schema.Definition, f schema.Fingerprint, quoted string) *Conte
 	}
 	return c
 }
+
+func (c *Content) key() contentKey { return contentKey{c.fingerprint, c.format} }
+
+// plain reports whether a record brings the content back as it is: a bare text
+// in which nothing had to be replaced to make it UTF-8. What may stand beside a
+// text the journal brings into an order of its own.
+func (c *Content) plain() bool { return c.extra == nil && !strings.ContainsRune(c.quoted, utf8.RuneError) }
 
 // GUID returns the definition's GUID.
 func (c *Content) GUID() schema.GUID { return c.fingerprint.GUID() }

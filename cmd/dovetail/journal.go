@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/dovetail-dev/dovetail/broker"
 	"github.com/dovetail-dev/dovetail/broker/record"
@@ -42,6 +43,20 @@ func (j *brokerJournal) Append(ctx context.Context, at journal.Offset, records [
 		return 0, journal.ErrMoved
 	}
 	return journal.Offset(end), err
+}
+
+// Start implements journal.Starter.
+func (j *brokerJournal) Start(ctx context.Context, at journal.Offset, records []journal.Record) (journal.Offset, func(context.Context) error, error) {
+	batch := make([]broker.Record, len(records))
+	for i, r := range records {
+		batch[i] = broker.Record{Timestamp: time.UnixMilli(r.Timestamp), Key: r.Key, Value: r.Value}
+	}
+	end, err := j.partition.StartRecords(ctx, int64(at), batch...)
+	if errors.Is(err, broker.ErrMoved) {
+		err = journal.ErrMoved
+	}
+	wait := func(ctx context.Context) error { return j.partition.WaitDurable(ctx, end) }
+	return journal.Offset(end), wait, err
 }
 
 // Read implements journal.Journal.

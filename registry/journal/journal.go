@@ -26,7 +26,7 @@ type Offset int64
 // Record is one entry of a journal.
 type Record struct {
 	Offset    Offset // set by the journal
-	Timestamp int64  // milliseconds since the epoch, set by the journal
+	Timestamp int64  // milliseconds since the epoch, set by the journal; kept as given by Start
 	Key       []byte
 	Value     []byte // nil is a tombstone
 }
@@ -54,6 +54,30 @@ type Journal interface {
 	Wait(ctx context.Context, end Offset) error
 
 	Close() error
+}
+
+// Starter is a Journal that takes the next records while the last ones are still
+// on their way to the disk, so that deciding and syncing overlap.
+//
+//	          durable        started
+//	┌────┬────┬────┐▼┌────┬────┐▼
+//	│    │    │    │ │ ~~ │ ~~ │ ◀── Start(at: 5)
+//	└────┴────┴────┘ └────┴────┘
+//	  what Read gives   not yet
+type Starter interface {
+	Journal
+
+	// Start gives records their places and returns before they are durable: end
+	// is at + len(records). It keeps the records' timestamps. at is the end of
+	// what was started, durable or not; it returns ErrMoved, having written
+	// nothing, if that is not the journal's. After any other error the caller
+	// must read on, as after one of Append.
+	//
+	// wait returns nil once the records, and all before them, are durable and
+	// can be read; an error of it leaves open whether they ever will be. Records
+	// never become part of the journal without all that was started before
+	// them. wait is called at most once, by anyone.
+	Start(ctx context.Context, at Offset, records []Record) (end Offset, wait func(context.Context) error, err error)
 }
 
 var (

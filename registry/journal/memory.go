@@ -24,6 +24,16 @@ var errClosed = errors.New("journal: closed")
 
 // Append implements Journal. It copies the records.
 func (m *Memory) Append(ctx context.Context, at Offset, records []Record) (Offset, error) {
+	return m.append(ctx, at, records, true)
+}
+
+// Start implements Starter. What is in memory is as durable as it gets.
+func (m *Memory) Start(ctx context.Context, at Offset, records []Record) (Offset, func(context.Context) error, error) {
+	end, err := m.append(ctx, at, records, false)
+	return end, func(context.Context) error { return nil }, err
+}
+
+func (m *Memory) append(ctx context.Context, at Offset, records []Record, stamp bool) (Offset, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
@@ -41,6 +51,9 @@ func (m *Memory) Append(ctx context.Context, at Offset, records []Record) (Offse
 	}
 	ts := now().UnixMilli()
 	for _, r := range records {
+		if !stamp {
+			ts = r.Timestamp
+		}
 		m.records = append(m.records, Record{Offset: m.end, Timestamp: ts, Key: copyBytes(r.Key), Value: copyBytes(r.Value)})
 		m.end++
 	}

@@ -187,7 +187,7 @@ type SchemaValue struct {
 	Definition schema.Definition
 	Deleted    bool
 	// Quoted is the text as AppendQuoted spells it. ParseSchema sets it;
-	// AppendSchema does not look at it.
+	// AppendSchema spells the text itself if it is empty.
 	Quoted string
 	// Timestamp is that of the record which registered the version, if this
 	// one only re-writes it; milliseconds, 0 for none.

@@ -31,7 +31,12 @@ func AppendSchema(dst []byte, v SchemaValue) []byte {
 		w.name("ruleSet")
 		w.b = AppendRuleSet(w.b, v.Definition.RuleSet)
 	}
-	w.str("schema", v.Definition.Text)
+	if v.Quoted != "" && v.Definition.Text != "" {
+		w.name("schema")
+		w.b = append(w.b, v.Quoted...)
+	} else {
+		w.str("schema", v.Definition.Text)
+	}
 	w.bool("deleted", v.Deleted)
 	if v.Timestamp != 0 {
 		w.int("ts", v.Timestamp)

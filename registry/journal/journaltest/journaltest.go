@@ -41,6 +41,7 @@ func Run(t *testing.T, open func(t *testing.T) journal.Journal) {
 		{"OneOfManyAppendsWins", race},
 		{"RecordsDoNotAliasTheCallersBytes", aliasing},
 		{"LargeRecordsSurvive", large},
+		{"StartedRecordsBecomeDurableInOrder", started},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -49,6 +50,58 @@ func Run(t *testing.T, open func(t *testing.T) journal.Journal) {
 			defer j.Close()
 			c.test(t, ctx, j)
 		})
+	}
+}
+
+// started is for a journal.Starter.
+func started(t *testing.T, ctx context.Context, j journal.Journal) {
+	s, ok := j.(journal.Starter)
+	if !ok {
+		t.Skip("it appends one batch after the other")
+	}
+	at := mustEnd(t, ctx, j)
+	var waits []func(context.Context) error
+	for i := range 10 {
+		first, more := rec(2*i), rec(2*i+1)
+		first.Timestamp, more.Timestamp = 1_700_000_000_000+int64(i), 1_600_000_000_000-int64(i)
+		end, wait, err := s.Start(ctx, at, []journal.Record{first, more})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if end != at+2 {
+			t.Fatalf("two records at %d end at %d", at, end)
+		}
+		if _, _, err := s.Start(ctx, at, []journal.Record{rec(99)}); !errors.Is(err, journal.ErrMoved) {
+			t.Fatalf("a second start at %d: %v, want ErrMoved", at, err)
+		}
+		if _, err := s.Append(ctx, at, []journal.Record{rec(99)}); !errors.Is(err, journal.ErrMoved) {
+			t.Fatalf("an append behind a start at %d: %v, want ErrMoved", at, err)
+		}
+		waits, at = append(waits, wait), end
+	}
+	if err := waits[len(waits)-1](ctx); err != nil {
+		t.Fatal(err)
+	}
+	if end := mustEnd(t, ctx, j); end != at {
+		t.Fatalf("the last one is durable, and the journal ends at %d, not %d", end, at)
+	}
+	all := readAll(t, ctx, j, 100)
+	if len(all) != 20 {
+		t.Fatalf("%d records, want 20", len(all))
+	}
+	for i, r := range all {
+		want := 1_700_000_000_000 + int64(i/2)
+		if i%2 == 1 {
+			want = 1_600_000_000_000 - int64(i/2)
+		}
+		if string(r.Key) != string(rec(i).Key) || string(r.Value) != string(rec(i).Value) || r.Timestamp != want {
+			t.Fatalf("record %d is %s at %d", i, r.Key, r.Timestamp)
+		}
+	}
+	for _, wait := range waits[:len(waits)-1] {
+		if err := wait(ctx); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
