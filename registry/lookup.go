@@ -71,11 +71,17 @@ func (r *Registry) lookup(st *state, name schema.Subject, req RegisterRequest, o
 	sub := st.subject(name)
 	cfg := r.inForce(st, name)
 	normalize := (opts.Normalize || cfg.normalize) && !st.modeOf(name).importing()
+	if found, ok := r.recalled(st, sub, req.Definition, normalize, opts.Deleted); ok {
+		return found, true, nil
+	}
 	p, err := r.prepare(st, name, req.Definition, normalize, false, storedReferences)
 	if err != nil || sub == nil {
 		return Schema{}, false, err
 	}
 	if found, ok := r.match(st, sub, p, opts.Deleted); ok {
+		if bare(req.Definition) && found.Fingerprint() == p.fingerprint {
+			r.recall.learn(r.recall.key(formatOf(req.Definition.Type), normalize, req.Definition.Text), p.fingerprint)
+		}
 		return found, true, nil
 	}
 	merged := st.inherited(sub, cfg, p.definition)
@@ -120,7 +126,11 @@ func (r *Registry) match(st *state, sub *subject, p *prepared, deleted bool) (Sc
 
 // exact finds the newest version with p's fingerprint; sub may be nil.
 func (s *state) exact(sub *subject, p *prepared, deleted bool) *version {
-	known, ok := s.contents.get(p.key())
+	return s.exactly(sub, p.key(), deleted)
+}
+
+func (s *state) exactly(sub *subject, key contentKey, deleted bool) *version {
+	known, ok := s.contents.get(key)
 	if !ok || sub == nil {
 		return nil
 	}

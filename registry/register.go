@@ -38,6 +38,9 @@ func (r *Registry) Register(ctx context.Context, name schema.Subject, req Regist
 	if err != nil {
 		return Schema{}, err
 	}
+	if found, ok := r.again(st, name, req); ok {
+		return found, nil
+	}
 	r.warm(st, name, req)
 	if found, ok := r.existing(st, name, req); ok {
 		return found, nil
@@ -74,11 +77,31 @@ func (r *Registry) warm(st *state, name schema.Subject, req RegisterRequest) {
 	}
 }
 
+// again is the short cut of existing that parses nothing.
+func (r *Registry) again(st *state, name schema.Subject, req RegisterRequest) (Schema, bool) {
+	sub := st.subject(name)
+	if sub == nil || !repeatable(req) {
+		return Schema{}, false
+	}
+	cfg := r.inForce(st, name)
+	if cfg.contributes {
+		return Schema{}, false
+	}
+	normalize := (req.Normalize || cfg.normalize) && !st.modeOf(name).importing()
+	found, ok := r.recalled(st, sub, req.Definition, normalize, false)
+	return found, ok && (req.ID == nil || *req.ID == found.ID)
+}
+
+// repeatable reports whether a request asks for nothing but that the schema be
+// there.
+func repeatable(req RegisterRequest) bool {
+	return req.Version <= 0 && req.Definition.Text != "" && len(req.TagsToAdd)+len(req.TagsToRemove) == 0 && !req.PropagateTags
+}
+
 // existing is the short cut of a schema that is registered already: it needs
 // neither mode nor compatibility.
 func (r *Registry) existing(st *state, name schema.Subject, req RegisterRequest) (Schema, bool) {
-	if req.Version > 0 || req.Definition.Text == "" || len(req.TagsToAdd)+len(req.TagsToRemove) > 0 || req.PropagateTags ||
-		!st.known(name, false) || r.inForce(st, name).contributes {
+	if !repeatable(req) || !st.known(name, false) || r.inForce(st, name).contributes {
 		return Schema{}, false
 	}
 	found, ok, err := r.lookup(st, name, req, LookupOptions{Normalize: req.Normalize})
@@ -257,7 +280,7 @@ func (r *Registry) registration(st *state, sub *subject, at use, id schema.ID, p
 		return Schema{}, nil, errTooLarge(strconv.Itoa(len(value)) + " bytes as a record, the most is " + strconv.Itoa(maxValueBytes))
 	}
 	records = append(records, journal.Record{
-		Key:   journal.AppendKey(nil, journal.Key{Type: journal.SchemaKey, Subject: at.subject, Version: at.version}),
+		Key:   journal.AppendKey(make([]byte, 0, len(at.subject)+72), journal.Key{Type: journal.SchemaKey, Subject: at.subject, Version: at.version}),
 		Value: value,
 	})
 	return Schema{

@@ -21,6 +21,7 @@ type Registry struct {
 	snap   atomic.Pointer[state]
 	lost   atomic.Pointer[Error] // set once the journal has lost records; then nothing is served
 	parsed *parseCache
+	recall *recall
 	turn   chan struct{} // capacity 1: held while catching up, deciding and appending
 	tip    *state        // what the last flight leads to; the turn's holder's
 
@@ -48,7 +49,7 @@ func Open(ctx context.Context, opts Options) (*Registry, error) {
 	}
 	opts = opts.withDefaults()
 	r := &Registry{opts: opts, turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), flights: make(chan *flight, maxFlights)}
-	r.parsed = newParseCache(opts.ParsedBytes)
+	r.parsed, r.recall = newParseCache(opts.ParsedBytes), newRecall()
 	r.snap.Store(emptyState())
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	start := opts.Now()

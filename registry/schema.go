@@ -55,7 +55,7 @@ func (f format) schemaType() schema.Type {
 // string, empty if nobody has it yet.
 func newContent(d schema.Definition, f schema.Fingerprint, quoted string) *Content {
 	if quoted == "" {
-		quoted = string(journal.AppendQuoted(nil, d.Text))
+		quoted = string(journal.AppendQuoted(make([]byte, 0, len(d.Text)+len(d.Text)/4+2), d.Text))
 	}
 	c := &Content{fingerprint: f, format: formatOf(d.Type), quoted: quoted}
 	if len(d.References) > 0 || d.Metadata != nil || d.RuleSet != nil {
@@ -69,7 +69,9 @@ func (c *Content) key() contentKey { return contentKey{c.fingerprint, c.format} 
 // plain reports whether a record brings the content back as it is: a bare text
 // in which nothing had to be replaced to make it UTF-8. What may stand beside a
 // text the journal brings into an order of its own.
-func (c *Content) plain() bool { return c.extra == nil && !strings.ContainsRune(c.quoted, utf8.RuneError) }
+func (c *Content) plain() bool {
+	return c.extra == nil && !strings.ContainsRune(c.quoted, utf8.RuneError)
+}
 
 // GUID returns the definition's GUID.
 func (c *Content) GUID() schema.GUID { return c.fingerprint.GUID() }

@@ -72,16 +72,20 @@ func (t *tree[K, V]) set(own *token, k K, v V) {
 }
 
 func (t *tree[K, V]) insert(own *token, n *node[K, V], k K, v V) (left, right *node[K, V], bound K) {
-	n = n.editable(own)
 	if n.kids == nil {
 		i, ok := slices.BinarySearchFunc(n.keys, k, t.cmp)
 		if ok {
+			n = n.editable(own)
 			n.vals[i] = v
 			return n, nil, bound
 		}
 		t.n++
-		n.keys = slices.Insert(n.keys, i, k)
-		n.vals = slices.Insert(n.vals, i, v)
+		if n.own == own {
+			n.keys = slices.Insert(n.keys, i, k)
+			n.vals = slices.Insert(n.vals, i, v)
+		} else {
+			n = &node[K, V]{own: own, keys: inserted(n.keys, i, k), vals: inserted(n.vals, i, v)}
+		}
 		if len(n.keys) <= maxKeys {
 			return n, nil, bound
 		}
@@ -90,6 +94,7 @@ func (t *tree[K, V]) insert(own *token, n *node[K, V], k K, v V) (left, right *n
 		n.keys, n.vals = shrink(n.keys, at), shrink(n.vals, at)
 		return n, right, right.keys[0]
 	}
+	n = n.editable(own)
 	i := t.kid(n, k)
 	kid, kidRight, kidBound := t.insert(own, n.kids[i], k, v)
 	n.kids[i] = kid
@@ -105,6 +110,15 @@ func (t *tree[K, V]) insert(own *token, n *node[K, V], k K, v V) (left, right *n
 	right = &node[K, V]{own: own, keys: slices.Clone(n.keys[at:]), kids: slices.Clone(n.kids[at:])}
 	n.keys, n.kids = shrink(n.keys, at), shrink(n.kids, at)
 	return n, right, right.keys[0]
+}
+
+// inserted returns a copy of s with x at i.
+func inserted[T any](s []T, i int, x T) []T {
+	out := make([]T, len(s)+1)
+	copy(out, s[:i])
+	out[i] = x
+	copy(out[i+1:], s[i:])
+	return out
 }
 
 // splitAt halves a full node, unless keys arrive in order: then the left half

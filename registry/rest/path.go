@@ -28,6 +28,9 @@ func (h *handler) rewrite(r *http.Request) (*http.Request, error) {
 	if simple && !strings.HasPrefix(path, "/subjects/") && r.URL.RawQuery == "" && !strings.Contains(path, "/deks") && !strings.HasPrefix(path, "/compatibility/") {
 		return r, nil
 	}
+	if simple && r.URL.RawQuery == "" && !h.aliased(path) {
+		return r, nil
+	}
 	segments := split(path)
 	query := r.URL.RawQuery
 	if len(segments) > 1 && segments[0] == "contexts" {
@@ -128,6 +131,16 @@ func qualifySegment(qualifier, segment string) string {
 		return segment // refused later, with the whole path
 	}
 	return url.PathEscape(qualify(qualifier, name))
+}
+
+// aliased reports whether a tidy path may name a subject by an alias.
+func (h *handler) aliased(path string) bool {
+	rest, ok := strings.CutPrefix(path, "/subjects/")
+	if !ok {
+		return strings.Contains(path, "/subjects/") || strings.Contains(path, "/deks")
+	}
+	name, _, _ := strings.Cut(rest, "/")
+	return string(h.reg.Alias(schema.Subject(name), false)) != name
 }
 
 // followAliases replaces the subject behind "subjects" or "deks", and the

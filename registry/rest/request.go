@@ -76,9 +76,15 @@ func entityTags(list []schemaTags) []registry.EntityTags {
 
 // registerRequest reads a schema from the body and its options from the query.
 func (c *call) registerRequest() (registry.RegisterRequest, error) {
-	var b registerBody
-	if err := c.decode(&b); err != nil {
+	body, err := c.body()
+	if err != nil {
 		return registry.RegisterRequest{}, err
+	}
+	b, simple := simpleBody(body)
+	if !simple {
+		if err := decodeBody(body, &b); err != nil {
+			return registry.RegisterRequest{}, err
+		}
 	}
 	return b.request(c.flag("normalize"), c.flag("force")), nil
 }
