@@ -5,6 +5,7 @@ module github.com/dovetail-dev/dovetail/clients/interop
 go 1.26.0
 
 require (
+	github.com/bufbuild/protocompile v0.14.1
 	github.com/dovetail-dev/dovetail v0.0.0
 	github.com/twmb/franz-go v1.22.2
 	github.com/twmb/franz-go/pkg/kadm v1.19.0
@@ -25,9 +26,9 @@ require (
 require (
 	buf.build/go/hyperpb v0.1.3 // indirect
 	cel.dev/cel-go v0.33.2 // indirect
-	github.com/bufbuild/protocompile v0.14.1 // indirect
 	github.com/klauspost/compress v1.20.3 // indirect
 	github.com/pierrec/lz4/v4 v4.1.33 // indirect
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // indirect
 	github.com/stretchr/testify v1.12.1 // indirect
 	github.com/timandy/routine v1.1.5 // indirect
 	github.com/tink-crypto/tink-go/v2 v2.9.0 // indirect

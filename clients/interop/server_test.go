@@ -72,7 +72,7 @@ func (s *server) kill() {
 
 func (s *server) awaitReady(t *testing.T) {
 	t.Helper()
-	for range 400 {
+	for range 1200 {
 		r, err := http.Get("http://" + s.registry + "/readyz")
 		if err == nil {
 			r.Body.Close()
@@ -82,7 +82,7 @@ func (s *server) awaitReady(t *testing.T) {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	t.Fatal("the server was not ready within 20 s")
+	t.Fatal("the server was not ready within 60 s")
 }
 
 func (s *server) createTopic(t *testing.T, topic string, partitions int32) {
