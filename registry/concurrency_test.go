@@ -20,9 +20,9 @@ func TestOneOfTwoClashingVersionsIsAccepted(t *testing.T) {
 	m := &journal.Memory{}
 	instances := []*Registry{open(t, Options{Journal: m}), open(t, Options{Journal: m})}
 	ctx := context.Background()
-	tries := 2000
-	if testing.Short() {
-		tries = 200
+	tries := 10_000
+	if !sweeping {
+		tries = 1000
 	}
 	for i := range tries {
 		subject := schema.Subject(fmt.Sprint("s", i))

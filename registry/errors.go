@@ -151,7 +151,7 @@ func errIncompatible(s schema.Subject, v *Verdict) *Error {
 }
 
 func errInvalidSchema(shown string, cause error) *Error {
-	e := newError(CodeInvalidSchema, "Invalid schema %s, details: %s", shown, cause)
+	e := newError(CodeInvalidSchema, "Invalid schema %s, details: %s", shown, bearable(cause.Error()))
 	e.Cause = cause
 	return e
 }

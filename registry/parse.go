@@ -249,6 +249,9 @@ func (p *prepared) with(m *schema.Metadata, rules *schema.RuleSet) *prepared {
 func (r *Registry) prepare(st *state, name schema.Subject, d schema.Definition, normalize, strict bool, deleted bool) (*prepared, error) {
 	c := name.Context()
 	d.Type = d.Type.OrDefault()
+	if !fits(d.Type, d.Text) {
+		return nil, errTooLarge(strconv.Itoa(len(d.Text)) + " bytes of schema, the most as a record is " + strconv.Itoa(maxValueBytes))
+	}
 	if len(d.References) > 0 {
 		refs, err := pinReferences(st, c, d.References, normalize)
 		if err != nil {
@@ -301,16 +304,24 @@ func pinReferences(st *state, c schema.Context, refs []schema.Reference, normali
 	return refs, nil
 }
 
+// bearable cuts what a client sent to a length that an answer may repeat.
+func bearable(text string) string {
+	const most = 1024
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "..."
+}
+
 // show describes a definition in an error message, cut to a bearable length.
 func show(name schema.Subject, d schema.Definition) string {
-	const most = 1024
-	text := d.Text
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "..."
-	}
 	var refs []string
 	for _, r := range d.References {
-		refs = append(refs, fmt.Sprintf("{name='%s', subject='%s', version=%d}", r.Name, r.Subject, r.Version))
+		refs = append(refs, fmt.Sprintf("{name='%s', subject='%s', version=%d}", bearable(r.Name), bearable(string(r.Subject)), r.Version))
+		if len(refs) == 10 && len(d.References) > 10 {
+			refs = append(refs, "...")
+			break
+		}
 	}
-	return fmt.Sprintf("{subject=%s,schemaType=%s,references=[%s],schema=%s}", name, d.Type.OrDefault(), strings.Join(refs, ", "), text)
+	return fmt.Sprintf("{subject=%s,schemaType=%s,references=[%s],schema=%s}", bearable(string(name)), bearable(string(d.Type.OrDefault())), strings.Join(refs, ", "), bearable(d.Text))
 }

@@ -26,6 +26,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -65,7 +66,7 @@ type Journal struct {
 
 	write  sync.Mutex // held for a whole append
 	writer *kgo.Client
-	fenced bool
+	fenced atomic.Bool
 
 	read     sync.Mutex // held for a whole read
 	reader   *kgo.Client
@@ -182,7 +183,7 @@ func (j *Journal) createTopic(ctx context.Context) error {
 func (j *Journal) Append(ctx context.Context, at journal.Offset, records []journal.Record) (journal.Offset, error) {
 	j.write.Lock()
 	defer j.write.Unlock()
-	if j.fenced {
+	if j.fenced.Load() {
 		return 0, ErrFenced
 	}
 	ctx, cancel := context.WithTimeout(ctx, j.opts.Timeout)
@@ -258,7 +259,7 @@ func (j *Journal) finish(ctx context.Context, how kgo.TransactionEndTry) error {
 func (j *Journal) classify(op string, err error) error {
 	for _, fence := range []error{kerr.ProducerFenced, kerr.InvalidProducerEpoch, kerr.InvalidProducerIDMapping, kerr.FencedLeaderEpoch} {
 		if errors.Is(err, fence) {
-			j.fenced = true
+			j.fenced.Store(true)
 			j.log.Warn("another instance writes the journal now; this one reads on", "topic", j.opts.Topic)
 			return fmt.Errorf("%w (%s: %w)", ErrFenced, op, err)
 		}
@@ -269,6 +270,16 @@ func (j *Journal) classify(op string, err error) error {
 		j.writer = nil
 	}
 	return fmt.Errorf("kafka journal: %s: %w", op, err)
+}
+
+// Ready returns ErrFenced once another instance has taken over, and what End
+// returns while the topic cannot be read.
+func (j *Journal) Ready(ctx context.Context) error {
+	if j.fenced.Load() {
+		return ErrFenced
+	}
+	_, err := j.End(ctx)
+	return err
 }
 
 // awaitEnd waits until the transaction's mark behind offset mark-1 is written.
@@ -427,7 +438,8 @@ func (j *Journal) Close() error {
 			c.Close()
 		}
 	}
-	j.writer, j.reader, j.fenced = nil, nil, true
+	j.writer, j.reader = nil, nil
+	j.fenced.Store(true)
 	j.admin.Close()
 	return nil
 }

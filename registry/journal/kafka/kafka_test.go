@@ -66,10 +66,19 @@ func TestWhoTakesOverFencesAndTheFencedReadsOn(t *testing.T) {
 			t.Fatalf("append %s: %v", step.key, err)
 		}
 	}
+	if err := first.Ready(t.Context()); err != nil {
+		t.Errorf("who has not tried to write is ready to: %v", err)
+	}
 	for range 2 { // for good
 		if err := append1(first, "d"); !errors.Is(err, ErrFenced) {
 			t.Errorf("the first writer got %v, want ErrFenced", err)
 		}
+	}
+	if err := first.Ready(t.Context()); !errors.Is(err, ErrFenced) {
+		t.Errorf("the fenced instance says of itself: %v, want ErrFenced", err)
+	}
+	if err := second.Ready(t.Context()); err != nil {
+		t.Errorf("the writer says of itself: %v", err)
 	}
 	if got := keys(t, first); got != "a b c" {
 		t.Errorf("the fenced instance reads %q, want \"a b c\"", got)

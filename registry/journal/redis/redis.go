@@ -72,6 +72,14 @@ type mark struct {
 	token string
 }
 
+// CheckURL says whether Open could understand a URL, without connecting.
+func CheckURL(url string) error {
+	if _, err := redis.ParseURL(url); err != nil {
+		return fmt.Errorf("redis journal: URL: %w", err)
+	}
+	return nil
+}
+
 // Open connects to Redis and checks that the key is a journal or free.
 func Open(ctx context.Context, opts Options) (*Journal, error) {
 	parsed, err := redis.ParseURL(opts.URL)
