@@ -130,7 +130,7 @@ func (s *serveSettings) validate() (broker.Durability, compat.Level, error) {
 	if s.shutdownTimeout < 0 {
 		faults = append(faults, fmt.Errorf("--shutdown-timeout %s: want 0 or more", s.shutdownTimeout))
 	}
-	return durability, level, errors.Join(append(faults, err1, err2, s.kms.validate())...)
+	return durability, level, errors.Join(append(faults, err1, err2, s.validateJournal(), s.kms.validate())...)
 }
 
 func (s *serveSettings) logger(w interface{ Write([]byte) (int, error) }) (*slog.Logger, error) {
@@ -242,6 +242,30 @@ func serve(ctx context.Context, s serveSettings, stderr interface{ Write([]byte)
 	err = errors.Join(err, stop())
 	log.Info("stopped")
 	return err
+}
+
+// validateJournal says whether the setting can name a journal, without asking
+// anybody.
+func (s *serveSettings) validateJournal() error {
+	scheme, rest, _ := strings.Cut(s.journal, "://")
+	switch {
+	case s.journal == "embedded" || s.journal == "memory":
+		return nil
+	case scheme == "redis" || scheme == "rediss":
+		if err := redis.CheckURL(s.journal); err != nil {
+			return fmt.Errorf("--journal: %w", err)
+		}
+		return nil
+	case scheme == "kafka":
+		brokers, _, _ := strings.Cut(rest, "/")
+		for _, addr := range strings.Split(brokers, ",") {
+			if _, port, err := net.SplitHostPort(addr); err != nil || port == "" {
+				return fmt.Errorf("--journal %q: %q is no broker, want kafka://host:port[,host:port][/topic]", s.journal, addr)
+			}
+		}
+		return nil
+	}
+	return fmt.Errorf("--journal %q: want embedded, memory, redis://host:port[/db] or kafka://host:port[,host:port][/topic]", s.journal)
 }
 
 // openJournal opens the journal that the setting names.

@@ -95,6 +95,9 @@ func (w *web) ready(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
+	if says, ok := j.(interface{ Ready(context.Context) error }); ok {
+		return says.Ready(ctx)
+	}
 	_, err := j.End(ctx)
 	return err
 }

@@ -76,6 +76,25 @@ func TestProbesTellTheTruth(t *testing.T) {
 	}
 }
 
+// fencedJournal can be read, and says itself that it cannot be written.
+type fencedJournal struct{ *journal.Memory }
+
+func (fencedJournal) Ready(context.Context) error { return errors.New("another instance writes") }
+
+func TestReadyAsksTheJournalItself(t *testing.T) {
+	j := fencedJournal{&journal.Memory{}}
+	reg, err := registry.Open(context.Background(), registry.Options{Journal: j})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWeb(prometheus.NewRegistry())
+	w.open(reg, j, rest.Handler(reg, rest.Options{}), nil)
+	defer w.closeRegistry() //nolint:errcheck // nothing to close but memory
+	if code, body := get(t, w, "/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "another instance writes") {
+		t.Errorf("readyz: %d %q", code, body)
+	}
+}
+
 func TestMetricsHaveFewLabels(t *testing.T) {
 	j := &journal.Memory{}
 	reg, err := registry.Open(context.Background(), registry.Options{Journal: j})
