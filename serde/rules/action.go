@@ -19,7 +19,7 @@ type Outcome struct {
 	Params map[string]string
 	// Value is what the rule was given: a value for domain rules, with what is
 	// to be encrypted masked, []byte for encoding rules, the JSON form for
-	// migrations.
+	// migrations, as json.RawMessage.
 	Value any
 	Err   error // nil if the rule succeeded
 }

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -100,13 +101,21 @@ func (r *celRule) payload(ctx context.Context, b []byte) ([]byte, error) {
 	return nil, fmt.Errorf("an encoding rule returned a %T, not bytes", out)
 }
 
-// document runs the rule on a JSON document.
-func (r *celRule) document(ctx context.Context, v any) (any, error) {
+// document runs the rule on a JSON document; nil if nothing changed.
+func (r *celRule) document(ctx context.Context, document []byte) ([]byte, error) {
+	v, err := parseJSON(document)
+	if err != nil {
+		return nil, fmt.Errorf("the document: %w", err)
+	}
 	out, changed, err := r.run(ctx, nil, map[string]any{"message": v})
 	if err != nil || !changed {
-		return v, err
+		return nil, err
 	}
-	return out, nil
+	b, err := json.Marshal(out)
+	if err != nil {
+		return nil, fmt.Errorf("JSON of what the expression returned: %w", err)
+	}
+	return b, nil
 }
 
 // fields runs the rule on each field that it is meant for.

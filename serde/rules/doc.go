@@ -13,14 +13,16 @@
 //	CEL_FIELD        the same for each primitive field: value, fullName, name, typeName, tags, message
 //	ENCRYPT          strings and bytes of tagged fields; strings become base64
 //	ENCRYPT_PAYLOAD  whole payloads, as an encoding rule
+//	JSONATA          a migration: an expression over the JSON form of a payload, whose result is the new one
 //
 // What stands before the first ';' of a CEL expression is its guard: if it is
 // false, the rule is skipped. Beside the standard functions and CEL's string
 // functions there are isEmail, isHostname, isIpv4, isIpv6, isUri, isUriRef and
 // isUuid of strings, and the variable now. Expressions are bounded in length,
-// depth and cost. A migration rule is of type CEL and sees the JSON form of a
-// payload; JSONATA is refused with an error, which a rule's failure action may
-// ignore.
+// depth and cost. A migration rule is of type JSONATA, or of type CEL with the
+// JSON form of the payload as message. JSONata expressions are bounded in time
+// (parameter jsonata.timeout.ms, 60000), depth (jsonata.max.depth, 1000) and
+// memory, and have regular expressions without lookaround and back-references.
 //
 // # Values
 //

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dovetail-dev/dovetail/compat/schema"
 	"github.com/dovetail-dev/dovetail/serde"
+	"github.com/dovetail-dev/dovetail/serde/rules/jsonata"
 	"github.com/dovetail-dev/dovetail/serde/rules/kms"
 )
 
@@ -32,7 +33,7 @@ const (
 	DefaultTarget    = "CLIENT"
 )
 
-// Options say how an Engine works. The zero value runs CEL rules.
+// Options say how an Engine works. The zero value runs CEL and JSONATA rules.
 type Options struct {
 	// Keys is the registry of encryption keys; without one ENCRYPT and
 	// ENCRYPT_PAYLOAD fail.
@@ -72,9 +73,10 @@ type Override struct {
 
 // Engine runs rules. Create it with New, one for a process.
 type Engine struct {
-	opts Options
-	keys *keyring
-	cel  *celCache
+	opts    Options
+	keys    *keyring
+	cel     *celCache
+	jsonata *jsonata.Evaluator
 }
 
 var _ serde.RuleEngine = (*Engine)(nil)
@@ -115,7 +117,7 @@ func New(opts Options) (*Engine, error) {
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
-	return &Engine{opts: opts, keys: newKeyring(opts), cel: cache}, nil
+	return &Engine{opts: opts, keys: newKeyring(opts), cel: cache, jsonata: jsonata.New(opts.Now)}, nil
 }
 
 // WriteRules prepares the rules of t.Schema that run while values are written.

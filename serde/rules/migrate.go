@@ -117,39 +117,35 @@ func (e *Engine) version(ctx context.Context, t serde.RuleTarget, writer, v sche
 }
 
 func (m *migration) run(ctx context.Context, indexes, payload []byte) ([]byte, error) {
-	b, err := m.from.AppendJSON(nil, indexes, payload)
-	if err != nil {
-		return nil, fmt.Errorf("rules: JSON of the writer's payload: %w", err)
-	}
-	document, err := parseJSON(b)
+	document, err := m.from.AppendJSON(nil, indexes, payload)
 	if err != nil {
 		return nil, fmt.Errorf("rules: JSON of the writer's payload: %w", err)
 	}
 	for _, s := range m.steps {
 		out, err := s.onDocument(ctx, document)
-		if err = s.act(ctx, document, err); err != nil {
+		if err = s.act(ctx, json.RawMessage(document), err); err != nil {
 			return nil, err
 		}
 		if out != nil {
 			document = out
 		}
 	}
-	if b, err = json.Marshal(document); err != nil {
-		return nil, fmt.Errorf("rules: JSON after migration: %w", err)
-	}
-	out, err := m.to.AppendPayload([]byte{}, indexes, b)
+	out, err := m.to.AppendPayload([]byte{}, indexes, document)
 	if err != nil {
 		return nil, fmt.Errorf("rules: the migrated document does not fit the schema of the reader: %w", err)
 	}
 	return out, nil
 }
 
-func (s *step) onDocument(ctx context.Context, v any) (any, error) {
+// onDocument runs the rule on a JSON document; nil if nothing changed.
+func (s *step) onDocument(ctx context.Context, document []byte) ([]byte, error) {
 	switch {
 	case s.useless != nil:
 		return nil, s.useless
-	case s.rule.Type != "CEL":
-		return nil, fmt.Errorf("rules of type %s are no migration rules", s.rule.Type)
+	case s.rule.Type == "JSONATA":
+		return s.jsonata.document(ctx, document)
+	case s.rule.Type == "CEL":
+		return s.cel.document(ctx, document)
 	}
-	return s.cel.document(ctx, v)
+	return nil, fmt.Errorf("rules of type %s are no migration rules", s.rule.Type)
 }

@@ -67,9 +67,10 @@ type step struct {
 	onSuccess Action
 	onFailure Action
 
-	cel     *celRule // CEL and CEL_FIELD
-	crypt   *cryptor // ENCRYPT and ENCRYPT_PAYLOAD
-	useless error    // why the rule can never run
+	cel     *celRule     // CEL and CEL_FIELD
+	jsonata *jsonataRule // JSONATA
+	crypt   *cryptor     // ENCRYPT and ENCRYPT_PAYLOAD
+	useless error        // why the rule can never run
 
 	shapeOnce sync.Once
 	shapeOf   shape
@@ -85,7 +86,7 @@ func (s *step) prepare() {
 	case "ENCRYPT", "ENCRYPT_PAYLOAD":
 		s.crypt, s.useless = newCryptor(s)
 	case "JSONATA":
-		s.useless = errors.New("JSONATA is not supported: write the migration as a rule of type CEL on message, the JSON form of the payload")
+		s.jsonata, s.useless = newJSONataRule(s)
 	default:
 		s.useless = fmt.Errorf("rules of type %q are not supported", s.rule.Type)
 	}
@@ -129,6 +130,9 @@ func (s *step) value(ctx context.Context, v any) (any, error) {
 			}
 			return s.crypt.leaf(ctx, leaf)
 		})
+	}
+	if s.rule.Type == "JSONATA" {
+		return nil, errors.New("rules of type JSONATA are migration rules")
 	}
 	return nil, fmt.Errorf("rules of type %s are encoding rules", s.rule.Type)
 }

@@ -573,6 +573,19 @@ func TestProtobufMessages(t *testing.T) {
 }
 
 func TestMigrations(t *testing.T) {
+	for language, expressions := range map[string][4]string{
+		"CEL": {"{'name': message.full}", "{'full': message.name + '.'}",
+			"{'name': message.name, 'len': message.name.size()}", "{'name': message.name}"},
+		"JSONATA": {"{'name': full}", "{'full': name & '.'}",
+			"$merge([$, {'len': $length(name)}])", "$sift($, function($v, $k) {$k != 'len'})"},
+	} {
+		t.Run(language, func(t *testing.T) { testMigrations(t, language, expressions) })
+	}
+}
+
+// testMigrations has three versions of a schema, and expressions from the first
+// to the second and back, and from the second to the third and back.
+func testMigrations(t *testing.T, language string, expressions [4]string) {
 	w := newWorld(t)
 	texts := []string{
 		`{"type":"record","name":"R","fields":[{"name":"full","type":"string"}]}`,
@@ -581,11 +594,11 @@ func TestMigrations(t *testing.T) {
 	}
 	sets := []*schema.RuleSet{nil,
 		{MigrationRules: []schema.Rule{
-			{Name: "up2", Mode: "UPGRADE", Type: "CEL", Expr: "{'name': message.full}"},
-			{Name: "down2", Mode: "DOWNGRADE", Type: "CEL", Expr: "{'full': message.name + '.'}"}}},
+			{Name: "up2", Mode: "UPGRADE", Type: language, Expr: expressions[0]},
+			{Name: "down2", Mode: "DOWNGRADE", Type: language, Expr: expressions[1]}}},
 		{MigrationRules: []schema.Rule{
-			{Name: "up3", Mode: "UPGRADE", Type: "CEL", Expr: "{'name': message.name, 'len': message.name.size()}"},
-			{Name: "down3", Mode: "DOWNGRADE", Type: "CEL", Expr: "{'name': message.name}"}}},
+			{Name: "up3", Mode: "UPGRADE", Type: language, Expr: expressions[2]},
+			{Name: "down3", Mode: "DOWNGRADE", Type: language, Expr: expressions[3]}}},
 	}
 	none := "NONE"
 	if _, err := w.SetConfig(ctx, "r-value", srclient.ConfigUpdate{Config: srclient.Config{Level: none}}); err != nil {
@@ -634,10 +647,70 @@ func TestMigrations(t *testing.T) {
 	}
 }
 
-func TestJSONataIsRefusedClearly(t *testing.T) {
+func TestJSONataIsAMigrationRule(t *testing.T) {
 	w := newWorld(t)
 	s, _ := w.avro(t, w.engine(t, rules.Options{}), domain(schema.Rule{Name: "j", Type: "JSONATA", Mode: "WRITE", Expr: "$"}), nil)
-	if _, err := s.Append(ctx, nil, "users", user()); err == nil || !strings.Contains(err.Error(), "JSONATA is not supported: write the migration as a rule of type CEL") {
+	if _, err := s.Append(ctx, nil, "users", user()); err == nil || !strings.Contains(err.Error(), "rules of type JSONATA are migration rules") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestJSONataMigrationsAreBounded has migrations that fail: each names the rule,
+// and action NONE goes on with what there was.
+func TestJSONataMigrationsAreBounded(t *testing.T) {
+	for name, c := range map[string]struct {
+		expr, err string
+		kind      string
+		params    map[string]string
+	}{
+		"endless":     {expr: "($f := function() { $f() }; $f())", params: map[string]string{"jsonata.timeout.ms": "1"}, err: "took too long"},
+		"deep":        {expr: "($f := function($n) { $n = 0 ? $$ : [$f($n - 1)][0] }; $f(100))", params: map[string]string{"jsonata.max.depth": "50"}, err: "nested too deeply"},
+		"large":       {expr: "$pad('', 2000000000)", err: "too much memory"},
+		"syntax":      {expr: "$$$(", err: "S0"},
+		"no document": {expr: "nothing", err: "does not fit the schema of the reader"},
+		"no timeout":  {expr: "$", params: map[string]string{"jsonata.timeout.ms": "soon"}, err: "not a number of milliseconds"},
+		"no depth":    {expr: "$", params: map[string]string{"jsonata.max.depth": "1000000"}, err: "not a number from 1 to"},
+		"condition":   {expr: "full = 'bob'", kind: "CONDITION", err: "condition does not hold"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			text := `{"type":"record","name":"R","fields":[{"name":"full","type":"string"}]}`
+			write := func(set *schema.RuleSet) []byte {
+				f, err := avro.NewFormat[map[string]any](avro.FormatOptions{Text: text, RuleSet: set})
+				if err != nil {
+					t.Fatal(err)
+				}
+				s, err := serde.NewSerializer(w.Client, f)
+				if err != nil {
+					t.Fatal(err)
+				}
+				b, err := s.Append(ctx, nil, "r", map[string]any{"full": "ann"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return b
+			}
+			first := write(nil)
+			write(&schema.RuleSet{MigrationRules: []schema.Rule{{
+				Name: "up", Mode: "UPGRADE", Type: "JSONATA", Kind: c.kind, Expr: c.expr, Params: c.params}}})
+			for _, onFailure := range []string{"ERROR", "NONE"} {
+				e := w.engine(t, rules.Options{Overrides: map[string]rules.Override{"up": {OnFailure: onFailure}}})
+				d, err := avro.NewDeserializer[any](w.Client, "", serde.WithLatest(), serde.WithRules(e))
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got any
+				err = d.Decode(ctx, "r", first, &got)
+				if onFailure == "NONE" && name != "no document" {
+					if err != nil || !reflect.DeepEqual(got, any(map[string]any{"full": "ann"})) {
+						t.Errorf("action NONE: %v, %v", got, err)
+					}
+					continue
+				}
+				if err == nil || !strings.Contains(err.Error(), c.err) {
+					t.Errorf("got %v, %v; want %q", got, err, c.err)
+				}
+			}
+		})
 	}
 }
