@@ -41,6 +41,7 @@ var mayImport = map[string][]string{
 	"broker/internal/vfs":          {},
 	"broker/commitlog":             {"broker/record", "broker/internal/vfs"},
 	"broker/group":                 {"broker/record"},
+	"broker/share":                 {},
 	"broker/txn":                   {"broker/record"},
 	"broker/topics":                {"broker/record"},
 	"broker":                       {"broker/..."},
