@@ -319,5 +319,7 @@ func (c *Coordinator) dropGroup(g *group) {
 		c.write(groupRecord{group: g.id})
 	case g.consumer != nil:
 		c.dropConsumer(g)
+	case g.share != nil:
+		c.dropShare(g)
 	}
 }

@@ -22,6 +22,9 @@ func (c *Coordinator) JoinGroup(now time.Time, to Waiter, from Client, req *kmsg
 	}
 	g := c.groups[req.Group]
 	switch {
+	case g != nil && g.share != nil:
+		c.refuseJoin(to, req, req.MemberID, kerr.InconsistentGroupProtocol.Code)
+		return c.take()
 	case g != nil && g.consumer != nil && len(g.consumer.members) > 0:
 		c.classicJoinsConsumer(now, to, from, g, req)
 		return c.take()

@@ -271,11 +271,12 @@ func (c *Coordinator) consumerSubscribedTopics(g *consumerGroup) map[string]stru
 
 // hash is a fingerprint of the subscribed topics as they are now: a change
 // means that the group must be assigned anew.
-func (c *Coordinator) hash(g *consumerGroup) int64 {
-	names := slices.Sorted(maps.Keys(c.consumerSubscribedTopics(g)))
+func (c *Coordinator) hash(g *consumerGroup) int64 { return c.hashOf(c.consumerSubscribedTopics(g)) }
+
+func (c *Coordinator) hashOf(names map[string]struct{}) int64 {
 	h := fnv.New64a()
 	found := false
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(names)) {
 		t, ok := c.topics.Named(name)
 		if !ok {
 			continue

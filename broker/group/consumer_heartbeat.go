@@ -121,7 +121,8 @@ func (c *Coordinator) consumerBeats(now time.Time, from Client, req *kmsg.Consum
 
 	m := cg.members[id]
 	resp.MemberID, resp.MemberEpoch = kmsg.StringPtr(m.id), m.epoch
-	resp.HeartbeatIntervalMillis = int32(c.opts.HeartbeatInterval.Milliseconds())
+	_, interval := c.times(g)
+	resp.HeartbeatIntervalMillis = int32(interval.Milliseconds())
 	if full || !was.equal(m.assigned) {
 		resp.Assignment = heartbeatAssignment(m.assigned)
 	}
@@ -155,6 +156,8 @@ func (c *Coordinator) consumerGroupFor(now time.Time, id string, joining bool) (
 	switch {
 	case g != nil && g.consumer != nil:
 		return g, nil
+	case g != nil && g.share != nil:
+		return nil, refuse(kerr.GroupIDNotFound, "Group %s is not a consumer group.", id)
 	case g != nil && g.classic != nil && len(g.classic.members) > 0:
 		if !joining {
 			return nil, refuse(kerr.UnknownMemberID, "Group %s uses the classic protocol.", id)
@@ -410,7 +413,7 @@ func (c *Coordinator) consumerTimers(now time.Time, g *group, id string) {
 }
 
 func (c *Coordinator) consumerSession(now time.Time, g *group, id string) {
-	d := c.opts.SessionTimeout
+	d, _ := c.times(g)
 	if m := g.consumer.members[id]; m.classic != nil {
 		d = millis(m.classic.sessionMillis)
 	}

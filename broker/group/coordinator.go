@@ -37,14 +37,19 @@ type Marker struct {
 	Commit           bool
 }
 
+// Member names a member of a group.
+type Member struct{ Group, ID string }
+
 // Effects is what one operation asks of the caller: append Records as one
 // batch (transactional, if Transaction is set), or append Marker as a control
-// batch, then, once that is durable, send Answers. All parts may be empty.
+// batch, then, once that is durable, send Answers. What the members of share
+// groups named in Fenced have acquired is to be released. All parts may be empty.
 type Effects struct {
 	Records     []Record
 	Transaction *Producer
 	Marker      *Marker
 	Answers     []Answer
+	Fenced      []Member
 }
 
 // Coordinator holds the groups of one partition of `__consumer_offsets`. It is
@@ -59,11 +64,12 @@ type Coordinator struct {
 	effects Effects
 }
 
-// group is one group of either protocol: exactly one of classic and consumer is set.
+// group is one group of any protocol: at most one of classic, consumer and share is set.
 type group struct {
 	id       string
 	classic  *classicGroup
 	consumer *consumerGroup
+	share    *shareGroup
 	offsets  map[topicPartition]committed
 	pending  map[topicPartition]map[int64]struct{} // producers with an open transactional commit
 }
@@ -107,6 +113,8 @@ func (c *Coordinator) Loaded(now time.Time) Effects {
 			c.classicLoaded(now, g)
 		case g.consumer != nil:
 			c.consumerLoaded(now, g)
+		case g.share != nil:
+			c.shareLoaded(now, g)
 		}
 	}
 	c.scheduleExpiry(now)
@@ -122,6 +130,7 @@ func (c *Coordinator) SetTopics(now time.Time, topics *Topics) Effects {
 		was := before.byName[name]
 		if is, ok := topics.Named(name); !ok || is.ID != was.ID {
 			c.dropOffsetsOf(name)
+			c.dropShareTopic(was.ID)
 		}
 	}
 	return c.take()

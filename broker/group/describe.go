@@ -24,7 +24,7 @@ func (c *Coordinator) DescribeGroup(id string, version int16) kmsg.DescribeGroup
 	g := c.groups[id]
 	if g == nil || g.classic == nil {
 		switch {
-		case g != nil && g.consumer == nil && len(g.offsets)+len(g.pending) > 0: // offsets without a group protocol
+		case g != nil && g.consumer == nil && g.share == nil && len(g.offsets)+len(g.pending) > 0: // offsets without a group protocol
 			out.State = string(Empty)
 		case version >= 6:
 			out.ErrorCode = kerr.GroupIDNotFound.Code
@@ -112,6 +112,8 @@ func (c *Coordinator) ListGroups(states, types []string) []kmsg.ListGroupsRespon
 			lg.ProtocolType, lg.GroupState = g.classic.protocolType, string(g.classic.state)
 		case g.consumer != nil:
 			lg.ProtocolType, lg.GroupState, lg.GroupType = consumerProtocol, string(g.consumer.state()), typeConsumer
+		case g.share != nil:
+			lg.ProtocolType, lg.GroupState, lg.GroupType = shareProtocol, string(g.share.state()), typeShare
 		}
 		if wanted(states, lg.GroupState) && wanted(types, lg.GroupType) {
 			out = append(out, lg)
@@ -129,7 +131,7 @@ func (c *Coordinator) DeleteGroup(id string) (kmsg.DeleteGroupsResponseGroup, Ef
 		out.ErrorCode = kerr.GroupIDNotFound.Code
 		return out, Effects{}
 	}
-	if _, empty := g.emptySince(); !empty && (g.classic != nil || g.consumer != nil) {
+	if _, empty := g.emptySince(); !empty && (g.classic != nil || g.consumer != nil) || g.share != nil && len(g.share.members) > 0 {
 		out.ErrorCode = kerr.NonEmptyGroup.Code
 		return out, Effects{}
 	}

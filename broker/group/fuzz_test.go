@@ -79,5 +79,11 @@ func exampleRecords() []stored {
 		targetRecord{"g", "m", &assignment{id: {0, 2}}},
 		currentRecord{"g", "m", &currentAssignment{epoch: 4, previousEpoch: 3, state: memberUnrevoked, assigned: assignment{id: {0}}, revoking: assignment{id: {1}}, since: heldSince{id: {0: 2, 1: 4}}}},
 		regexRecord{"g", "x.*", &resolvedRegex{topics: []string{"xa"}, version: 1, timestamp: 5}},
+		shareGroupRecord{"g", &consumerEpoch{epoch: 4, metadataHash: -77}},
+		shareMemberRecord{"g", "m", &shareMetadata{rackID: s("r"), client: Client{"c", "/h"}, topics: []string{"a", "b"}}},
+		shareTargetEpochRecord{"g", &epoch},
+		shareTargetRecord{"g", "m", &assignment{id: {0, 2}}},
+		shareCurrentRecord{"g", "m", &shareCurrent{epoch: 4, previousEpoch: 3, assigned: assignment{id: {0}}}},
+		shareKnownRecord{"g", &map[TopicID]shareTopic{id: {name: "t", partitions: []int32{0, 1}, since: 9}}},
 	}
 }

@@ -105,7 +105,7 @@ func (c *Coordinator) ReplayMarker(m Marker) {
 
 // forgetIfBlank drops a group that never had a protocol and has no offsets left.
 func (c *Coordinator) forgetIfBlank(g *group) {
-	if g.classic == nil && g.consumer == nil && len(g.offsets) == 0 && len(g.pending) == 0 {
+	if g.classic == nil && g.consumer == nil && g.share == nil && len(g.offsets) == 0 && len(g.pending) == 0 {
 		delete(c.groups, g.id)
 	}
 }
@@ -204,6 +204,8 @@ type committer struct {
 func (c *Coordinator) mayCommit(now time.Time, w committer) int16 {
 	g := c.groups[w.group]
 	switch {
+	case g != nil && g.share != nil:
+		return kerr.GroupIDNotFound.Code // its positions are not committed offsets
 	case g == nil || (g.classic == nil && g.consumer == nil):
 		if w.group == "" && w.epoch >= 0 {
 			return kerr.InvalidGroupID.Code
@@ -226,6 +228,10 @@ func (c *Coordinator) OffsetFetch(req kmsg.OffsetFetchRequestGroup, stable bool)
 	resp := kmsg.NewOffsetFetchResponseGroup()
 	resp.Group = req.Group
 	g := c.groups[req.Group]
+	if g != nil && g.share != nil {
+		resp.ErrorCode = kerr.GroupIDNotFound.Code
+		return resp
+	}
 	if g != nil && g.consumer != nil {
 		if resp.ErrorCode = g.consumer.mayFetchOffsets(req); resp.ErrorCode != 0 {
 			return resp
@@ -287,7 +293,7 @@ func compareTopicPartition(a, b topicPartition) int {
 func (c *Coordinator) OffsetDelete(req *kmsg.OffsetDeleteRequest) (*kmsg.OffsetDeleteResponse, Effects) {
 	resp := req.ResponseKind().(*kmsg.OffsetDeleteResponse)
 	g := c.groups[req.Group]
-	if g == nil {
+	if g == nil || g.share != nil {
 		resp.ErrorCode = kerr.GroupIDNotFound.Code
 		return resp, Effects{}
 	}
@@ -323,6 +329,8 @@ func (c *Coordinator) subscribedTopics(g *group) (topics map[string]struct{}, kn
 		return g.classic.subscribedTopics()
 	case g.consumer != nil:
 		return c.consumerSubscribedTopics(g.consumer), true
+	case g.share != nil:
+		return g.share.subscribed(), true
 	}
 	return nil, true
 }

@@ -45,6 +45,20 @@ type Options struct {
 	// group.consumer.heartbeat.interval.ms). Defaults: 45 s and 5 s.
 	SessionTimeout, HeartbeatInterval time.Duration
 
+	// ShareMaxMembers bounds the members of a share group
+	// (group.share.max.size). Default: 200.
+	ShareMaxMembers int
+
+	// ShareSessionTimeout and ShareHeartbeatInterval are what members of share
+	// groups are held to and told (group.share.session.timeout.ms,
+	// group.share.heartbeat.interval.ms). Defaults: 45 s and 5 s.
+	ShareSessionTimeout, ShareHeartbeatInterval time.Duration
+
+	// Times, if set, tells the session timeout and heartbeat interval that a
+	// group has of its own; zero is what all groups have. share says whether it
+	// is a share group; otherwise it is a group of the consumer protocol.
+	Times func(group string, share bool) (session, interval time.Duration)
+
 	// NewMemberID makes member IDs. Default: random UUIDs.
 	NewMemberID func() string
 }
@@ -74,6 +88,11 @@ func (o Options) withDefaults() Options {
 	def(&o.OffsetsRetentionCheck, 10*time.Minute)
 	def(&o.SessionTimeout, 45*time.Second)
 	def(&o.HeartbeatInterval, 5*time.Second)
+	if o.ShareMaxMembers == 0 {
+		o.ShareMaxMembers = 200
+	}
+	def(&o.ShareSessionTimeout, 45*time.Second)
+	def(&o.ShareHeartbeatInterval, 5*time.Second)
 	if o.NewMemberID == nil {
 		o.NewMemberID = uuid.NewString
 	}
@@ -100,8 +119,11 @@ func (o Options) Validate() error {
 	if o.HeartbeatInterval >= o.SessionTimeout {
 		errs = append(errs, fmt.Errorf("group: HeartbeatInterval %v is not below SessionTimeout %v", o.HeartbeatInterval, o.SessionTimeout))
 	}
-	if o.MaxMembers < 1 || o.MaxMemberBytes < 1 || o.MaxOffsetMetadataBytes < 0 {
-		errs = append(errs, errors.New("group: MaxMembers, MaxMemberBytes and MaxOffsetMetadataBytes must be positive"))
+	if o.ShareHeartbeatInterval <= 0 || o.ShareHeartbeatInterval >= o.ShareSessionTimeout {
+		errs = append(errs, fmt.Errorf("group: ShareHeartbeatInterval %v is not positive and below ShareSessionTimeout %v", o.ShareHeartbeatInterval, o.ShareSessionTimeout))
+	}
+	if o.ShareMaxMembers < 1 || o.MaxMembers < 1 || o.MaxMemberBytes < 1 || o.MaxOffsetMetadataBytes < 0 {
+		errs = append(errs, errors.New("group: MaxMembers, ShareMaxMembers, MaxMemberBytes and MaxOffsetMetadataBytes must be positive"))
 	}
 	return errors.Join(errs...)
 }

@@ -20,6 +20,12 @@ const (
 	keyTargetEpoch       = 6
 	keyTargetMember      = 7
 	keyCurrentAssignment = 8
+	keyShareMember       = 10
+	keyShareGroup        = 11
+	keyShareTargetEpoch  = 12
+	keyShareTarget       = 13
+	keyShareCurrent      = 14
+	keyShareKnown        = 15
 	keyRegex             = 16
 )
 
@@ -376,8 +382,10 @@ func decodeRecord(rec Record) (stored, error) {
 			v.tags(nil)
 		}
 		out = r
+	case keyShareMember, keyShareGroup, keyShareTargetEpoch, keyShareTarget, keyShareCurrent, keyShareKnown:
+		out = decodeShareRecord(version, &k, &v, tombstone)
 	default:
-		return nil, nil // share groups, streams groups, or newer than we are
+		return nil, nil // streams groups, or newer than we are
 	}
 	if k.err != nil {
 		return nil, fmt.Errorf("record key of kind %d: %w", version, k.err)
