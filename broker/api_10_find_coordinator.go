@@ -13,7 +13,7 @@ import (
 //	1  groups and transactional IDs; error message
 //	3  flexible
 //	4  several keys
-//	6  keys of share groups, which are refused: there are none here
+//	6  keys of share partitions, which only brokers ask for: they are refused
 //
 // The coordinator is always this broker, at the address that the listener of the
 // request advertises. Asking makes the internal topic, so that the requests

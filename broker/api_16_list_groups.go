@@ -17,7 +17,7 @@ import (
 //
 //	3  flexible
 //	4  states, and a filter for them
-//	5  types (classic, consumer), and a filter for them
+//	5  types (classic, consumer, share), and a filter for them
 //
 // Groups that the client may not describe are left out of the list.
 func (b *Broker) listGroups(_ context.Context, r *request) reply {

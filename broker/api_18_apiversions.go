@@ -73,6 +73,7 @@ type feature struct {
 
 var features = []feature{
 	{"group.version", 0, 1, kmsg.ConsumerGroupHeartbeat},
+	{"share.version", 0, 1, kmsg.ShareFetch},
 	{"transaction.version", 0, 2, kmsg.EndTxn},
 }
 

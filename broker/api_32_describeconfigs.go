@@ -13,11 +13,11 @@ import (
 //	3  types and documentation
 //	4  flexible
 //
-// Topics and brokers have configurations, each with every value it could have
-// and where that comes from; see configs.go. A broker resource without a name
+// Topics, groups and brokers have configurations, each with every value it could
+// have and where that comes from; see configs.go and group_configs.go. A broker resource without a name
 // is what is set for all brokers.
 //
-// Left out: broker loggers, client metrics and groups, which are refused.
+// Left out: broker loggers and client metrics, which are refused.
 func (b *Broker) describeConfigs(_ context.Context, r *request) reply {
 	req := r.body.(*kmsg.DescribeConfigsRequest)
 	resp := req.ResponseKind().(*kmsg.DescribeConfigsResponse)
@@ -33,6 +33,8 @@ func (b *Broker) describeConfigs(_ context.Context, r *request) reply {
 			if t := b.topics.byName(asked.ResourceName); t != nil {
 				out.Configs = b.describeTopicConfigs(t.Configs, asked.ConfigNames)
 			}
+		case asked.ResourceType == kmsg.ConfigResourceTypeGroupConfig:
+			out.Configs = b.describeGroupConfigs(asked.ResourceName, asked.ConfigNames)
 		default:
 			out.Configs = b.describeBrokerConfigs(asked.ResourceName, asked.ConfigNames)
 		}
@@ -69,6 +71,14 @@ func (b *Broker) checkConfigResource(r *request, kind kmsg.ConfigResourceType, n
 			return kerr.InvalidRequest.Code, "the only broker is " + b.node() + ", not " + name
 		}
 		return 0, ""
+	case kmsg.ConfigResourceTypeGroupConfig:
+		switch {
+		case !b.allowed(r, op, kmsg.ACLResourceTypeGroup, name):
+			return kerr.GroupAuthorizationFailed.Code, "not allowed for this group"
+		case name == "":
+			return kerr.InvalidRequest.Code, "the group ID is missing"
+		}
+		return 0, ""
 	}
-	return kerr.InvalidRequest.Code, "only topics and brokers have configurations here"
+	return kerr.InvalidRequest.Code, "only topics, groups and brokers have configurations here"
 }

@@ -54,6 +54,14 @@ func (b *Broker) replaceConfigs(asked *kmsg.AlterConfigsRequestResource, dryRun 
 			return nil
 		})
 	}
+	if asked.ResourceType == kmsg.ConfigResourceTypeGroupConfig {
+		for name := range b.groupConfigs.of(asked.ResourceName).values {
+			if values[name] == nil {
+				values[name] = nil
+			}
+		}
+		return b.changeGroupConfigs(asked.ResourceName, dryRun, values)
+	}
 	for i := range topics.Definitions() {
 		d := &topics.Definitions()[i]
 		if len(d.Synonyms) == 0 {

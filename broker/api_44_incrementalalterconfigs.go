@@ -85,6 +85,17 @@ func (b *Broker) incrementConfigs(asked *kmsg.IncrementalAlterConfigsRequestReso
 		})
 	}
 	values := map[string]*string{}
+	if asked.ResourceType == kmsg.ConfigResourceTypeGroupConfig {
+		for i := range asked.Configs {
+			c := &asked.Configs[i]
+			v, err := changedConfig(c, &topics.Definition{Type: topics.String}, "") // none is a list
+			if err != nil {
+				return err
+			}
+			values[c.Name] = v
+		}
+		return b.changeGroupConfigs(asked.ResourceName, dryRun, values)
+	}
 	for i := range asked.Configs {
 		c := &asked.Configs[i]
 		values[c.Name] = c.Value

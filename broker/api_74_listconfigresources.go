@@ -38,5 +38,10 @@ func (b *Broker) listConfigResources(_ context.Context, r *request) reply {
 	if wanted(kmsg.ConfigResourceTypeBroker) {
 		add(kmsg.ConfigResourceTypeBroker, b.node())
 	}
+	if wanted(kmsg.ConfigResourceTypeGroupConfig) {
+		for _, id := range b.groupConfigs.groups() {
+			add(kmsg.ConfigResourceTypeGroupConfig, id)
+		}
+	}
 	return answer(resp)
 }

@@ -27,6 +27,9 @@ type Broker struct {
 	// self is the list of replicas of every partition.
 	self     []int32
 	sessions *fetchSessions
+	// groupConfigs is what groups have set for themselves.
+	groupConfigs  groupConfigs
+	shareSessions *shareSessions
 
 	// What Start opens.
 	lock      *os.File
@@ -83,6 +86,9 @@ func New(opts Options) (*Broker, error) {
 		self:     []int32{opts.NodeID},
 		sessions: newFetchSessions(opts.Limits.FetchSessions),
 	}
+	b.shares = &shareCoordinators{b: b, opts: opts.Coordinators.Shares.Defaulted()}
+	b.shares.opts.Of = b.groupConfigs.delivery
+	b.shareSessions = newShareSessions(b.shares, opts.Limits.ShareSessions)
 	_, _ = rand.Read(b.nobody[:]) // never fails
 	b.stopping, b.stop = context.WithCancel(context.Background())
 	var err error

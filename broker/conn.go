@@ -85,6 +85,7 @@ func (c *conn) serve() {
 	}
 	close(c.replies)
 	<-written
+	c.b.shareSessions.ended(c)
 	_ = c.net.Close()
 }
 

@@ -187,6 +187,10 @@ func (s *groupShard) carryOut(now time.Time, e group.Effects, then func(err erro
 	if e.Transaction != nil {
 		producer = &record.Producer{ID: e.Transaction.ID, Epoch: e.Transaction.Epoch, BaseSequence: record.NoSequence}
 	}
+	for _, m := range e.Fenced {
+		s.b.shareSessions.drop(m)
+		s.b.shares.release(m, true)
+	}
 	batch, err := coordinatorBatch(now, producer, func(add func(key, value []byte)) {
 		for _, r := range e.Records {
 			add(r.Key, r.Value)
@@ -240,6 +244,23 @@ func (s *groupShard) do(op func(now time.Time) group.Effects, then func(code int
 			then(0)
 		})
 	})
+}
+
+// ask has the coordinator of a group do op, and waits until what it did is
+// durable.
+func (g *groupCoordinators) ask(ctx context.Context, id string, op func(c *group.Coordinator, now time.Time) group.Effects) (code int16) {
+	s, err := g.shard(id)
+	if err != nil {
+		return kerr.CoordinatorNotAvailable.Code
+	}
+	done := make(chan int16, 1)
+	s.do(func(now time.Time) group.Effects { return op(s.c, now) }, func(code int16) { done <- code })
+	select {
+	case code := <-done:
+		return code
+	case <-ctx.Done():
+		return kerr.CoordinatorNotAvailable.Code
+	}
 }
 
 // askGroup has the coordinator of a group do op, which sets what it returns as

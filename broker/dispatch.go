@@ -89,6 +89,13 @@ var apis = []api{
 	{key: kmsg.ConsumerGroupDescribe, min: 0, max: 1, handle: (*Broker).consumerGroupDescribe},
 	{key: kmsg.ListConfigResources, min: 0, max: 1, handle: (*Broker).listConfigResources},
 	{key: kmsg.DescribeTopicPartitions, min: 0, max: 0, handle: (*Broker).describeTopicPartitions},
+	{key: kmsg.ShareGroupHeartbeat, min: 1, max: 1, handle: (*Broker).shareGroupHeartbeat},
+	{key: kmsg.ShareGroupDescribe, min: 1, max: 1, handle: (*Broker).shareGroupDescribe},
+	{key: kmsg.ShareFetch, min: 1, max: 2, handle: (*Broker).shareFetch},
+	{key: kmsg.ShareAcknowledge, min: 1, max: 2, handle: (*Broker).shareAcknowledge},
+	{key: kmsg.DescribeShareGroupOffsets, min: 0, max: 1, handle: (*Broker).describeShareGroupOffsets},
+	{key: kmsg.AlterShareGroupOffsets, min: 0, max: 0, handle: (*Broker).alterShareGroupOffsets},
+	{key: kmsg.DeleteShareGroupOffsets, min: 0, max: 0, handle: (*Broker).deleteShareGroupOffsets},
 }
 
 // byKey finds a row. It is made once, before the first connection.

@@ -15,7 +15,7 @@
 //     the error that Kafka's clients act upon.
 //
 // What it leaves to others: the bytes of a partition (commitlog), the rules of
-// groups and transactions (group, txn), what topics exist and how they are
+// groups and transactions (group, txn), what share groups deliver (share), what topics exist and how they are
 // configured (topics), and whether a payload fits its schema (a [Validator]
 // that the caller plugs in).
 //

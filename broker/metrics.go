@@ -8,6 +8,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/dovetail-dev/dovetail/broker/share"
 )
 
 // metrics are the broker's numbers. Labels are API names, topics and reasons
@@ -25,6 +27,7 @@ type metrics struct {
 	topicBytes   *prometheus.CounterVec
 	topicFetched *prometheus.CounterVec
 	rejects      *prometheus.CounterVec
+	shares       *prometheus.CounterVec
 }
 
 // apiMetrics are the labelled metrics of one API, looked up once.
@@ -51,6 +54,7 @@ func newMetrics(reg prometheus.Registerer, b *Broker) (*metrics, error) {
 		topicBytes:   prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "topic_bytes_total", Help: "Bytes of record batches appended."}, []string{"topic"}),
 		topicFetched: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "topic_fetched_bytes_total", Help: "Bytes of record batches fetched."}, []string{"topic"}),
 		rejects:      prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "records_rejected_total", Help: "Records that were not what their schemas say."}, []string{"topic", "reason"}),
+		shares:       prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "share_records_total", Help: "Records of share groups, by what became of them."}, []string{"outcome"}),
 	}
 	for key := range b.apis {
 		name := kmsg.NameForKey(key)
@@ -65,7 +69,9 @@ func newMetrics(reg prometheus.Registerer, b *Broker) (*metrics, error) {
 	var errs []error
 	for _, c := range []prometheus.Collector{
 		m.requests, m.seconds, m.bytesIn, m.bytesOut, m.closedBy, m.refusedBy,
-		m.topicRecords, m.topicBytes, m.topicFetched, m.rejects,
+		m.topicRecords, m.topicBytes, m.topicFetched, m.rejects, m.shares,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: "share_sessions", Help: "Open share sessions."},
+			func() float64 { return float64(b.shareSessions.count()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: "connections", Help: "Open connections."},
 			func() float64 { return float64(b.conns.count()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: "request_memory_bytes", Help: "Memory in use for requests and answers."},
@@ -121,5 +127,20 @@ func (m *metrics) rejected(topic string, faults []RecordError) {
 			kind = "other"
 		}
 		m.rejects.WithLabelValues(topic, kind).Inc()
+	}
+}
+
+// shared counts what became of records of share groups.
+func (m *metrics) shared(c share.Counts) {
+	if c == (share.Counts{}) {
+		return
+	}
+	for outcome, n := range map[string]int64{
+		"acquired": c.Acquired, "accepted": c.Accepted, "released": c.Released, "rejected": c.Rejected,
+		"renewed": c.Renewed, "timed-out": c.TimedOut, "exhausted": c.Exhausted,
+	} {
+		if n > 0 {
+			m.shares.WithLabelValues(outcome).Add(float64(n))
+		}
 	}
 }

@@ -164,6 +164,9 @@ type Limits struct {
 	// FetchSessions is how many incremental fetch sessions are kept; default
 	// 1,000. Fetches beyond it work without one.
 	FetchSessions int
+	// ShareSessions is how many share sessions there may be, one for each member
+	// of a share group (group.share.max.share.sessions); default 2000.
+	ShareSessions int
 	// Partitions is the most partitions of all topics; default 20,000.
 	Partitions int
 }
@@ -179,6 +182,7 @@ func (l Limits) withDefaults() Limits {
 	setDefault(&l.Idle, 10*time.Minute)
 	setDefault(&l.FrameTime, 30*time.Second)
 	setDefault(&l.FetchSessions, 1000)
+	setDefault(&l.ShareSessions, 2000)
 	setDefault(&l.Partitions, 20_000)
 	return l
 }

@@ -67,4 +67,11 @@ var shapes = map[kmsg.Key]string{
 	kmsg.ConsumerGroupDescribe:        "[s] 1 t",
 	kmsg.ListConfigResources:          "(1- [1]) t",
 	kmsg.DescribeTopicPartitions:      "[s t] 4 ?(s 4 t) t",
+	kmsg.ShareGroupHeartbeat:          "s s 4 s [s] t",
+	kmsg.ShareGroupDescribe:           "[s] 1 t",
+	kmsg.ShareFetch:                   "s s 4 4 4 4 4 4 (2- 1) (2- 1) [16 [4 [8 8 [1] t] t] t] [16 [4] t] t",
+	kmsg.ShareAcknowledge:             "s s 4 (2- 1) [16 [4 [8 8 [1] t] t] t] t",
+	kmsg.DescribeShareGroupOffsets:    "[s [s [4] t] t] t",
+	kmsg.AlterShareGroupOffsets:       "s [s [4 8 t] t] t",
+	kmsg.DeleteShareGroupOffsets:      "s [s t] t",
 }

@@ -454,5 +454,5 @@ func (st *state) changes() []change {
 
 // IsInternalName says whether a topic of that name is the broker's own.
 func IsInternalName(name string) bool {
-	return name == "__consumer_offsets" || name == "__transaction_state" || strings.HasPrefix(name, "__dovetail_")
+	return name == "__consumer_offsets" || name == "__transaction_state" || name == "__share_group_state" || strings.HasPrefix(name, "__dovetail_")
 }
