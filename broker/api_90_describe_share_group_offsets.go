@@ -56,7 +56,9 @@ func (b *Broker) shareGroupOffsets(ctx context.Context, r *request, asked *kmsg.
 	if topics == nil {
 		for _, t := range known {
 			if b.allowedTopic(r, kmsg.ACLOperationDescribe, t.Name) {
-				topics = append(topics, kmsg.DescribeShareGroupOffsetsRequestGroupTopic{Topic: t.Name, Partitions: t.Partitions})
+				all := kmsg.NewDescribeShareGroupOffsetsRequestGroupTopic()
+				all.Topic, all.Partitions = t.Name, t.Partitions
+				topics = append(topics, all)
 			}
 		}
 	}
