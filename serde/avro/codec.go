@@ -3,6 +3,7 @@ package avro
 import (
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"unsafe"
 
@@ -51,14 +52,24 @@ func (g *engine) marshal(n *avro.Node, v any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if grown := len(out); grown > hint || grown < hint/2 {
-		prog.hint.Store(int32(min(grown+grown/16, mostHint)))
+	if now, changed := grown(hint, len(out)); changed {
+		prog.hint.Store(now)
 	}
 	return out, nil
 }
 
 // mostHint bounds what one huge value makes the next ones reserve.
 const mostHint = 1 << 20
+
+// grown returns what to expect of the next value when values with known bytes
+// of something were followed by one with the given bytes, and whether that is
+// anything new.
+func grown(known, bytes int) (int32, bool) {
+	if bytes <= known && bytes >= known/2 || min(bytes, known) >= mostHint {
+		return 0, false
+	}
+	return int32(min(bytes+bytes/16, mostHint)), true
+}
 
 // Append appends the payload of v, a value or a pointer to one, to dst. It
 // does not allocate when dst is large enough and v a pointer. After an error
@@ -110,7 +121,8 @@ func (g *engine) append(dst []byte, n *avro.Node, v any) ([]byte, error) {
 }
 
 func (g *engine) runEncode(dst []byte, prog *encProg, base unsafe.Pointer) ([]byte, error) {
-	e := encoder{eng: g}
+	var e encoder
+	e.eng = g
 	var out []byte
 	if prog.recursive {
 		out = e.prog(dst, prog, base)
@@ -140,9 +152,19 @@ func (g *engine) unmarshal(w, r *avro.Node, data []byte, v any) error {
 }
 
 func (g *engine) runDecode(prog *decProg, data []byte, base unsafe.Pointer) error {
-	d := decoder{eng: g, alias: g.arena, text: g.text}
+	known := int(prog.texts.Load())
+	var d decoder // not a literal: one would be built elsewhere and copied
+	d.eng, d.text = g, g.text
+	d.texts.most, d.texts.long, d.texts.hint = blockBytes, longText, known
 	if g.arena {
-		data = append([]byte(nil), data...)
+		d.texts.most, d.texts.long = len(data), math.MaxInt
+		if known >= len(data)/2 && known > 0 {
+			// Mostly texts: the copy of all costs less than one of each.
+			whole := make([]byte, len(data))
+			copy(whole, data)
+			data = whole
+			d.alias = true
+		}
 	}
 	d.buf = data
 	pos := d.prog(prog, base, 0)
@@ -151,6 +173,9 @@ func (g *engine) runDecode(prog *decProg, data []byte, base unsafe.Pointer) erro
 	}
 	if pos < 0 {
 		return d.fault()
+	}
+	if now, changed := grown(known, d.texts.taken); changed {
+		prog.texts.Store(now)
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package avro
 import (
 	"fmt"
 	"reflect"
+	"sync/atomic"
+	"unsafe"
 
 	"github.com/dovetail-dev/dovetail/compat/avro"
 )
@@ -11,79 +13,90 @@ import (
 type decCode uint8
 
 const (
-	dSkip        decCode = iota // a value that nobody takes; walk
-	dSkipFixed                  // n bytes that nobody takes
-	dSkipInt                    //
-	dSkipLong                   //
-	dSkipBytes                  // bytes, and strings that are not looked into
-	dBoolean                    //
-	dLong64                     // long into int64
-	dInt32                      // int into int32
-	dInt64                      // int into int64
-	dWhole                      // any other pair of int or long and an integer kind
-	dFloat                      //
-	dDouble                     //
-	dToFloat                    // promotions; op.n is the plan's kind
-	dToDouble                   //
-	dString                     //
-	dBytes                      //
-	dFixedArray                 //
-	dFixedSlice                 //
-	dSymbol                     // enum into string
-	dText                       // string or enum into a TextUnmarshaler
-	dTime                       //
-	dClock                      //
-	dRat                        //
-	dRatPointer                 //
-	dUUIDText                   // string into [16]byte
-	dUUIDFixed                  // fixed into string
-	dDuration                   //
-	dZero                       // no bytes; the zero value
-	dRefuse                     // the reader has no place for it
-	dPointer                    // into *T, made if nil
-	dVia                        // fields behind an embedded pointer, made if nil
-	dRecord                     // sub-program in place
-	dOptional                   // a union of two with null at index n
-	dUnion                      // subs by the writer's index
-	dArray                      //
-	dArrayLong                  //
-	dArrayDouble                //
-	dArrayString                //
-	dGoArray                    // into [n]T
-	dMapString                  //
-	dMap                        //
-	dAny                        // into an interface or generic map or list
-	dConvert                    // by a Conversion
-	dMark                       // remember the position
-	dBack                       // return to it
-	dDefault                    // sub-program over data
-	dSetLong                    // constants of defaults
-	dSetInt                     //
-	dSetString                  //
-	dSetDouble                  //
+	dSkip            decCode = iota // a value that nobody takes; walk
+	dSkipFixed                      // n bytes that nobody takes
+	dSkipInt                        //
+	dSkipLong                       //
+	dSkipBytes                      // bytes, and strings that are not looked into
+	dBoolean                        //
+	dLong64                         // long into int64
+	dInt32                          // int into int32
+	dInt64                          // int into int64
+	dWhole                          // any other pair of int or long and an integer kind
+	dFloat                          //
+	dDouble                         //
+	dToFloat                        // promotions; op.n is the plan's kind
+	dToDouble                       //
+	dString                         //
+	dBytes                          //
+	dFixedArray                     //
+	dFixedSlice                     //
+	dSymbol                         // enum into string
+	dText                           // string or enum into a TextUnmarshaler
+	dTime                           //
+	dClock                          //
+	dRat                            //
+	dRatPointer                     //
+	dUUIDText                       // string into [16]byte
+	dUUIDFixed                      // fixed into string
+	dDuration                       //
+	dZero                           // no bytes; the zero value
+	dRefuse                         // the reader has no place for it
+	dPointer                        // into *T, made if nil
+	dVia                            // fields behind an embedded pointer, made if nil
+	dRecord                         // sub-program in place
+	dOptional                       // a union of two with null at index n
+	dOptionalPointer                // the same into *T
+	dUnion                          // subs by the writer's index
+	dArray                          //
+	dArrayLong                      //
+	dArrayDouble                    //
+	dArrayString                    //
+	dGoArray                        // into [n]T
+	dMapString                      //
+	dMap                            //
+	dAny                            // into an interface or generic map or list
+	dConvert                        // by a Conversion
+	dShared                         // subs one after the other, from the same byte
+	dDefault                        // sub-program over data
+	dSetLong                        // constants of defaults
+	dSetInt                         //
+	dSetString                      //
+	dSetDouble                      //
+	dEnd                            // behind the last step
 )
 
 type decOp struct {
-	code decCode
-	off  uintptr
-	n    int
-	size uintptr // of an item or of zeroed memory
-	sub  *decProg
-	subs []*decProg
-	walk []walkOp
-	data []byte
-	plan *plan
-	mean *avro.Node // whose logical type tells what the bytes mean
-	typ  reflect.Type
-	conv func(any) (any, error)
-	path string
+	code  decCode
+	inner decCode // dOptional, dOptionalPointer: the only step of sub
+	off   uintptr
+	n     int
+	// symbols of dSymbol are the reader's by the writer's index; "" for none.
+	symbols []string
+	data    []byte
+	size    uintptr // of an item or of zeroed memory
+	sub     *decProg
+	subs    []*decProg
+	walk    []walkOp
+	plan    *plan
+	mean    *avro.Node // whose logical type tells what the bytes mean
+	typ     reflect.Type
+	pointer unsafe.Pointer // dArray: the type word of a pointer to typ
+	conv    func(any) (any, error)
+	path    string
 }
 
 // decProg reads one plan into values of one Go type.
 type decProg struct {
-	ops       []decOp
+	ops       []decOp // the last one is dEnd
 	recursive bool
+	texts     atomic.Int32 // bytes of the texts of recent values
 }
+
+func newDecProg(ops []decOp) *decProg { return &decProg{ops: ended(ops)} }
+
+// ended returns the steps with dEnd behind them.
+func ended(ops []decOp) []decOp { return append(ops, decOp{code: dEnd}) }
 
 type decCompiler struct {
 	eng   *engine
@@ -115,7 +128,7 @@ func (c *decCompiler) prog(p *plan, t reflect.Type) (*decProg, error) {
 		c.order = c.order[:mark]
 		return nil, err
 	}
-	made.ops = ops
+	made.ops = ended(ops)
 	return made, nil
 }
 
@@ -238,7 +251,7 @@ func (c *decCompiler) value(ops []decOp, p *plan, t reflect.Type, off uintptr, p
 		}
 	case pEnum:
 		if kind == reflect.String {
-			return add(decOp{code: dSymbol})
+			return add(decOp{code: dSymbol, symbols: readerSymbols(p)})
 		}
 	case pArray:
 		return c.array(ops, p, t, off, path)
@@ -277,7 +290,7 @@ func (c *decCompiler) array(ops []decOp, p *plan, t reflect.Type, off uintptr, p
 	switch t.Kind() {
 	case reflect.Slice:
 		elem := t.Elem()
-		op.code, op.size = dArray, elem.Size()
+		op.code, op.size, op.pointer = dArray, elem.Size(), typeWord(reflect.PointerTo(t))
 		switch {
 		case t.ConvertibleTo(genericListType):
 			op.code = dAny
@@ -319,13 +332,16 @@ func (c *decCompiler) union(ops []decOp, p *plan, t reflect.Type, off uintptr, p
 			elem := t
 			if t.Kind() == reflect.Pointer && t != ratPointerType {
 				elem = t.Elem()
-				op.data = []byte{} // follow the pointer
+				op.code = dOptionalPointer
 			}
 			sub, err := c.prog(other.item, elem)
 			if err != nil {
 				return nil, withPath(err, path)
 			}
 			op.sub, op.typ = sub, elem
+			if len(sub.ops) == 2 {
+				op.inner = sub.ops[0].code
+			}
 			return append(ops, op), nil
 		}
 	}
@@ -338,7 +354,7 @@ func (c *decCompiler) union(ops []decOp, p *plan, t reflect.Type, off uintptr, p
 				first = err
 			}
 			refused := &plan{kind: pRefuse, w: b.w, r: b.r, reason: "Go type " + t.String() + " does not take this branch"}
-			sub = &decProg{ops: []decOp{{code: dRefuse, plan: refused, mean: b.r, typ: t}}}
+			sub = newDecProg([]decOp{{code: dRefuse, plan: refused, mean: b.r, typ: t}})
 		} else if !(b.kind == pBranch && b.item.kind == pNull || b.kind == pNull || b.kind == pRefuse) {
 			fits = true
 		}
@@ -351,7 +367,7 @@ func (c *decCompiler) union(ops []decOp, p *plan, t reflect.Type, off uintptr, p
 }
 
 func (c *decCompiler) record(ops []decOp, p *plan, t reflect.Type, off uintptr, path string, top bool) ([]decOp, error) {
-	if !top && (p.recursive || len(ops) > mostInline || hasShared(p)) {
+	if !top && (p.recursive || len(ops) > mostInline) {
 		sub, err := c.prog(p, t)
 		if err != nil {
 			return nil, withPath(err, path)
@@ -359,29 +375,23 @@ func (c *decCompiler) record(ops []decOp, p *plan, t reflect.Type, off uintptr, 
 		return append(ops, decOp{code: dRecord, off: off, path: path, sub: sub, plan: p, mean: p.r, typ: t}), nil
 	}
 	fields := goFields(t)
+	var shared []*decProg // of the takers of one field so far
 	for i := range p.steps {
 		s := &p.steps[i]
-		if s.shared && !s.again {
-			ops = append(ops, decOp{code: dMark})
-		}
-		if s.again {
-			ops = append(ops, decOp{code: dBack})
-		}
-		var gf goField
-		taken := false
-		name := s.from.Name
-		if s.to != nil {
-			name = s.to.Name
-			gf, taken = fieldOf(fields, s.to.Name, s.to.Aliases)
-		}
-		at := path + "." + name
-		if !taken {
-			ops = c.skip(ops, s.plan, at)
+		if !s.shared && !s.again {
+			var err error
+			if ops, err = c.step(ops, s, fields, off, path); err != nil {
+				return nil, err
+			}
 			continue
 		}
-		var err error
-		if ops, err = c.field(ops, s.plan, gf, off, at); err != nil {
+		sub, err := c.step(nil, s, fields, off, path)
+		if err != nil {
 			return nil, err
+		}
+		if shared = append(shared, newDecProg(sub)); !s.shared {
+			ops = append(ops, decOp{code: dShared, subs: shared, plan: s.plan, mean: s.plan.r})
+			shared = nil
 		}
 	}
 	for i := range p.defaults {
@@ -398,13 +408,29 @@ func (c *decCompiler) record(ops []decOp, p *plan, t reflect.Type, off uintptr, 
 	return ops, nil
 }
 
-func hasShared(p *plan) bool {
-	for i := range p.steps {
-		if p.steps[i].shared {
-			return true
+// step reads one field of the writer, or walks over it.
+func (c *decCompiler) step(ops []decOp, s *step, fields map[string]goField, off uintptr, path string) ([]decOp, error) {
+	if s.to == nil {
+		return c.skip(ops, s.plan, path+"."+s.from.Name), nil
+	}
+	path += "." + s.to.Name
+	gf, ok := fieldOf(fields, s.to.Name, s.to.Aliases)
+	if !ok {
+		return c.skip(ops, s.plan, path), nil
+	}
+	return c.field(ops, s.plan, gf, off, path)
+}
+
+// readerSymbols returns the reader's symbols by the writer's index, "" where
+// the reader has none.
+func readerSymbols(p *plan) []string {
+	out := make([]string, len(p.symbols))
+	for i, k := range p.symbols {
+		if k >= 0 {
+			out[i] = p.r.Symbols[k]
 		}
 	}
-	return false
+	return out
 }
 
 // skip walks over a value that the Go type does not have.
@@ -449,7 +475,7 @@ func (c *decCompiler) field(ops []decOp, p *plan, f goField, off uintptr, path s
 	if err != nil {
 		return nil, err
 	}
-	return append(ops, decOp{code: dVia, off: off + f.via[0].offset, typ: f.via[0].elem, sub: &decProg{ops: sub}, plan: p, mean: p.r}), nil
+	return append(ops, decOp{code: dVia, off: off + f.via[0].offset, typ: f.via[0].elem, sub: newDecProg(sub), plan: p, mean: p.r}), nil
 }
 
 // assign sets a field that only the reader has to its default.
@@ -472,11 +498,11 @@ func (c *decCompiler) assign(ops []decOp, m *missing, f goField, off uintptr, pa
 			return append(ops, decOp{code: dSetString, off: op.off, data: m.encoded[pos:]}), nil
 		case dDouble:
 			return append(ops, decOp{code: dSetDouble, off: op.off, data: m.encoded}), nil
-		case dOptional:
+		case dOptional, dOptionalPointer:
 			if v, _ := readLong(m.encoded, 0); int(v) == op.n {
 				return append(ops, decOp{code: dZero, off: op.off, typ: f.typ, size: f.typ.Size()}), nil
 			}
 		}
 	}
-	return append(ops, decOp{code: dDefault, data: m.encoded, sub: &decProg{ops: sub}, plan: m.plan, mean: m.plan.r, path: ""}), nil
+	return append(ops, decOp{code: dDefault, data: m.encoded, sub: newDecProg(sub), plan: m.plan, mean: m.plan.r, path: ""}), nil
 }

@@ -14,6 +14,7 @@ type encCode uint8
 
 const (
 	eConst         encCode = iota // data as it is
+	eConst1                       // the byte n
 	eBoolean                      //
 	eLong64                       // int64 as long
 	eLong32                       // int32 as int or long
@@ -48,20 +49,22 @@ const (
 	eMap
 	eAny     // interface or generic map or list, by its dynamic value
 	eConvert // by a Conversion
+	eEnd     // behind the last step
 )
 
 type encOp struct {
-	code encCode
-	off  uintptr
-	n    int
-	size uintptr // of an item
-	data []byte
-	sub  *encProg
-	plan *plan
-	typ  reflect.Type
-	conv func(any) (any, error)
-	zero unsafe.Pointer // eVia: a zero value
-	path string
+	code  encCode
+	inner encCode // eNil: the only step of sub
+	off   uintptr
+	n     int
+	size  uintptr // of an item
+	data  []byte
+	sub   *encProg
+	plan  *plan
+	typ   reflect.Type
+	conv  func(any) (any, error)
+	zero  unsafe.Pointer // eVia: a zero value
+	path  string
 	// symbols of an enum
 	symbols []string
 	index   map[string]int
@@ -69,9 +72,19 @@ type encOp struct {
 
 // encProg writes values of one Go type as one schema.
 type encProg struct {
-	ops       []encOp
+	ops       []encOp // the last one is eEnd
 	recursive bool
 	hint      atomic.Int32 // size of recent values, for Marshal
+}
+
+// end sets the steps of p, with eEnd behind them.
+func (p *encProg) end(ops []encOp) {
+	for i := range ops {
+		if op := &ops[i]; op.code == eConst && len(op.data) == 1 {
+			op.code, op.n = eConst1, int(op.data[0])
+		}
+	}
+	p.ops = append(ops, encOp{code: eEnd})
 }
 
 type encCompiler struct {
@@ -103,7 +116,7 @@ func (c *encCompiler) prog(p *plan, t reflect.Type) (*encProg, error) {
 		c.order = c.order[:mark]
 		return nil, err
 	}
-	made.ops = ops
+	made.end(ops)
 	return made, nil
 }
 
@@ -356,7 +369,9 @@ func (c *encCompiler) embedded(ops []encOp, p *plan, f goField, via []hop, off u
 		return nil, err
 	}
 	zero := reflect.New(via[0].elem).UnsafePointer()
-	return append(ops, encOp{code: eVia, off: off + via[0].offset, sub: &encProg{ops: sub}, zero: zero}), nil
+	inner := &encProg{}
+	inner.end(sub)
+	return append(ops, encOp{code: eVia, off: off + via[0].offset, sub: inner, zero: zero}), nil
 }
 
 func appendConst(ops []encOp, data []byte) []encOp {
@@ -393,6 +408,9 @@ func (c *encCompiler) union(ops []encOp, p *plan, t reflect.Type, off uintptr, p
 		op := encOp{code: eNil, off: off, n: null, path: path, sub: sub, plan: p, typ: t, data: appendLong(nil, int64(index))}
 		if t.Kind() == reflect.Pointer && t != ratPointerType {
 			op.size = 1 // follow the pointer
+		}
+		if len(sub.ops) == 2 {
+			op.inner = sub.ops[0].code
 		}
 		return append(ops, op), nil
 	}

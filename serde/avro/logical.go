@@ -185,7 +185,7 @@ func readRat(b []byte, scale int) *big.Rat {
 				v = v<<8 | int64(x)
 			}
 		}
-		return smallRat(v, pow10[scale])
+		return smallRat(v, scale)
 	}
 	n := new(big.Int).SetBytes(b)
 	if len(b) > 0 && b[0] >= 0x80 {
@@ -197,11 +197,33 @@ func readRat(b []byte, scale int) *big.Rat {
 	return new(big.Rat).SetFrac(n, bigPow10(scale))
 }
 
-func smallRat(v, denom int64) *big.Rat {
-	if v%denom == 0 {
-		return new(big.Rat).SetInt64(v / denom)
+// smallRat returns v / 10^scale in lowest terms. Setting a big.Rat to a fraction
+// would look for the greatest common divisor, which here is made of twos and fives.
+func smallRat(v int64, scale int) *big.Rat {
+	if v == 0 {
+		return new(big.Rat).SetInt64(0)
 	}
-	return new(big.Rat).SetFrac64(v, denom)
+	num, denom := uint64(v), uint64(pow10[scale])
+	if v < 0 {
+		num = -num
+	}
+	twos := min(bits.TrailingZeros64(num), bits.TrailingZeros64(denom))
+	num, denom = num>>twos, denom>>twos
+	for denom%5 == 0 && num%5 == 0 {
+		num, denom = num/5, denom/5
+	}
+	var r struct {
+		big.Rat
+		word [1]big.Word // of the numerator
+	}
+	r.Num().SetBits(r.word[:0]).SetUint64(num)
+	if r.SetInt(r.Num()); denom > 1 {
+		r.Denom().SetUint64(denom)
+	}
+	if v < 0 {
+		r.Neg(&r.Rat)
+	}
+	return &r.Rat
 }
 
 // smallUnscaled returns r × 10^scale if the whole way there fits 64 bits.
@@ -213,10 +235,14 @@ func smallUnscaled(r *big.Rat, scale int) (int64, bool) {
 	v, factor := num.Int64(), pow10[scale]
 	if !r.IsInt() {
 		denom := r.Denom()
-		if !denom.IsInt64() || factor%denom.Int64() != 0 {
+		if !denom.IsInt64() {
 			return 0, false
 		}
-		factor /= denom.Int64()
+		whole := factor / denom.Int64()
+		if whole*denom.Int64() != factor {
+			return 0, false
+		}
+		factor = whole
 	}
 	abs := uint64(v)
 	if v < 0 {
@@ -295,7 +321,7 @@ func bigTwos(n *big.Int) []byte {
 // appendDecimal appends r as the decimal n, bytes or fixed.
 func appendDecimal(dst []byte, n *avro.Node, r *big.Rat) ([]byte, error) {
 	if v, ok := smallUnscaled(r, n.Scale); ok {
-		if digits(v) > n.Precision {
+		if n.Precision < len(pow10) && (v >= pow10[n.Precision] || -v >= pow10[n.Precision]) {
 			return dst, fmt.Errorf("a number of %d digits", digits(v))
 		}
 		size := minimalBytes(v)

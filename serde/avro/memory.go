@@ -2,6 +2,7 @@ package avro
 
 import (
 	"encoding"
+	"encoding/binary"
 	"math/big"
 	"reflect"
 	"time"
@@ -19,10 +20,14 @@ import (
 //   - A value of type U is read through *V only where both have one underlying
 //     type (checked by kind while compiling), so size, alignment and pointer
 //     layout agree and the garbage collector sees every store as what it is.
-//   - New memory comes from reflect.New, reflect.MakeSlice or make with the
-//     real type; nothing is laid over bytes of the payload. The one exception
-//     are strings and slices of an arena, which point to bytes that are never
-//     written again and hold no pointers.
+//   - New memory comes from new, reflect.New, reflect.Value.Grow or make with
+//     the real type; nothing is laid over bytes of the payload. The one exception
+//     are strings and byte slices of a block (run_decode_text.go): their bytes
+//     hold no pointers, overlap with nothing else that may be written, and are
+//     not written again by the decoder.
+//   - A pointer is moved only to a place inside its value or buffer, never behind
+//     its end: programs end with a step of their own, and empty texts point
+//     nowhere.
 //
 // checkptr (on under -race) verifies the arithmetic in the tests.
 
@@ -69,7 +74,39 @@ func pointerShaped(t reflect.Type) bool {
 // stringOf lets a string point to b, which must never change.
 func stringOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
-// at returns the value of type t at p, addressable.
+// load64 returns the eight bytes at pos, which must be there, the first one
+// lowest.
+func load64(buf []byte, pos int) uint64 {
+	return binary.LittleEndian.Uint64((*[8]byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(buf)), pos))[:])
+}
+
+// store64 and store32 write at pos, where there must be room.
+func store64(buf []byte, pos int, v uint64) {
+	binary.LittleEndian.PutUint64((*[8]byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(buf)), pos))[:], v)
+}
+
+func store32(buf []byte, pos int, v uint32) {
+	binary.LittleEndian.PutUint32((*[4]byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(buf)), pos))[:], v)
+}
+
+// move8 and move4 copy that many bytes to where nothing lies of from.
+func move8(to, from unsafe.Pointer) {
+	binary.LittleEndian.PutUint64((*[8]byte)(to)[:], binary.LittleEndian.Uint64((*[8]byte)(from)[:]))
+}
+
+func move4(to, from unsafe.Pointer) {
+	binary.LittleEndian.PutUint32((*[4]byte)(to)[:], binary.LittleEndian.Uint32((*[4]byte)(from)[:]))
+}
+
+// sliceAt returns the slice at p, addressable, by the type word of a pointer to
+// its type.
+func sliceAt(pointer, p unsafe.Pointer) reflect.Value {
+	var v any
+	*(*eface)(unsafe.Pointer(&v)) = eface{pointer, p}
+	return reflect.ValueOf(v).Elem()
+}
+
+// valueAt returns the value of type t at p, addressable.
 func valueAt(t reflect.Type, p unsafe.Pointer) reflect.Value { return reflect.NewAt(t, p).Elem() }
 
 var (

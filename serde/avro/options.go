@@ -21,10 +21,11 @@ type settings struct {
 	logical map[string]Conversion
 }
 
-// WithArena copies the payload once and lets every string and []byte of the
-// value point into that copy: one allocation instead of one for each. A string
-// that is kept keeps the whole payload, and a []byte must not be appended to
-// or changed.
+// WithArena keeps all strings and byte slices of a value in one block of
+// memory: a copy of the payload or, where little of it is text, of its texts.
+// A text that is kept keeps that block, however large. Without it they share
+// blocks of at most 1 KiB and long ones have their own memory. No block holds
+// texts of two values, and none is the caller's payload.
 func WithArena() Option { return func(s *settings) { s.arena = true } }
 
 // WithCheckedText refuses strings that are not UTF-8 when decoding, as

@@ -1,7 +1,6 @@
 package avro
 
 import (
-	"encoding/binary"
 	"math"
 	"reflect"
 	"slices"
@@ -13,57 +12,48 @@ import (
 // beyond it a slice grows as its items arrive.
 const mostAtOnce = 1 << 18
 
-// room returns s with space for count more items or as many as mostAtOnce
-// allows, and at least one.
-func (s *slice) room(t reflect.Type, size uintptr, count int) {
-	if s.cap-s.len >= count {
-		return
+// grow makes space for count more items or as many as mostAtOnce allows, and at
+// least for one. Items behind s.len are zero.
+func (op *decOp) grow(s *slice, count int) {
+	if op.size > 0 {
+		count = min(count, mostAtOnce/int(op.size))
 	}
-	if size > 0 {
-		count = min(count, mostAtOnce/int(size))
+	if count = max(1, count); s.cap-s.len < count {
+		s.cap = s.len // what is behind stays with the old memory
+		sliceAt(op.pointer, unsafe.Pointer(s)).Grow(count)
 	}
-	count = max(1, s.len, count)
-	if s.cap-s.len >= count {
-		return
-	}
-	fresh := reflect.MakeSlice(t, s.len, s.len+count)
-	if s.len > 0 {
-		old := reflect.NewAt(t, unsafe.Pointer(s)).Elem()
-		reflect.Copy(fresh, old)
-	}
-	s.data, s.cap = fresh.UnsafePointer(), s.len+count
 }
 
 func (d *decoder) array(op *decOp, s *slice, pos int) int {
+	item := op.plan.item
 	s.len = 0
 	for {
-		count, next, end := d.block(pos, op.plan.item.minBytes, op.plan.item.zeros)
+		count, next, end := d.block(pos, item.minBytes, item.zeros)
 		if next < 0 {
 			return next
 		}
 		pos = next
 		if count == 0 {
 			if s.data == nil {
-				empty := reflect.MakeSlice(op.typ, 0, 0)
-				s.data = empty.UnsafePointer()
+				sliceAt(op.pointer, unsafe.Pointer(s)).Set(reflect.MakeSlice(op.typ, 0, 0))
 			}
 			return pos
 		}
-		if s.len == 0 {
-			s.room(op.typ, op.size, count+d.ahead(end, op.plan.item.minBytes))
+		if s.cap-s.len < count {
+			op.grow(s, count+d.aheadFirst(s.len, end, item.minBytes))
 		}
 		for left := count; left > 0; {
 			if s.len == s.cap {
-				s.room(op.typ, op.size, left)
+				op.grow(s, left)
 			}
 			n := min(left, s.cap-s.len)
-			item := unsafe.Add(s.data, uintptr(s.len)*op.size)
+			at := unsafe.Add(s.data, uintptr(s.len)*op.size)
 			if op.sub.recursive {
 				n = 1
 				d.item = 0
-				pos = d.prog(op.sub, item, pos)
+				pos = d.prog(op.sub, at, pos)
 			} else {
-				pos = d.loop(op.sub.ops, item, pos, n, op.size)
+				pos = d.loop(op.sub.ops, at, pos, n, op.size)
 			}
 			if pos < 0 {
 				d.trail.index(s.len + d.item)
@@ -148,8 +138,7 @@ func (d *decoder) goArray(op *decOp, p unsafe.Pointer, pos int) int {
 	}
 }
 
-func (d *decoder) longs(op *decOp, s *[]int64, pos int) int {
-	buf := d.buf
+func (d *decoder) longs(s *[]int64, pos int) int {
 	out := (*s)[:0]
 	if out == nil {
 		out = []int64{}
@@ -169,27 +158,18 @@ func (d *decoder) longs(op *decOp, s *[]int64, pos int) int {
 		}
 		first := len(out)
 		out = out[:first+count]
-		for i := first; i < len(out); i++ {
-			if b := buf[pos:]; len(b) > 0 && b[0] < 0x80 {
-				out[i] = unzig(b[0])
-				pos++
-				continue
-			}
-			v, next := readLongSlow(buf, pos)
-			if next < 0 {
-				d.trail.index(i)
-				return d.number(pos, next, "long")
-			}
-			out[i] = v
-			pos = next
+		read, next := readLongs(out[first:], d.buf, pos)
+		if read < count {
+			d.trail.index(first + read)
+			return d.number(pos, next, "long")
 		}
-		if pos = d.blockEnd(pos, end); pos < 0 {
+		if pos = d.blockEnd(next, end); pos < 0 {
 			return pos
 		}
 	}
 }
 
-func (d *decoder) doubles(op *decOp, s *[]float64, pos int) int {
+func (d *decoder) doubles(s *[]float64, pos int) int {
 	out := (*s)[:0]
 	if out == nil {
 		out = []float64{}
@@ -207,20 +187,16 @@ func (d *decoder) doubles(op *decOp, s *[]float64, pos int) int {
 		if cap(out)-len(out) < count {
 			out = slices.Grow(out, count+d.aheadFirst(len(out), end, 8))
 		}
-		raw := d.buf[pos : pos+8*count]
 		first := len(out)
 		out = out[:first+count]
-		for i := range out[first:] {
-			out[first+i] = math.Float64frombits(binary.LittleEndian.Uint64(raw[8*i:]))
-		}
-		pos += 8 * count
-		if pos = d.blockEnd(pos, end); pos < 0 {
+		readDoubles(out[first:], d.buf[pos:pos+8*count])
+		if pos = d.blockEnd(pos+8*count, end); pos < 0 {
 			return pos
 		}
 	}
 }
 
-func (d *decoder) strings(op *decOp, s *[]string, pos int) int {
+func (d *decoder) strings(s *[]string, pos int) int {
 	out := (*s)[:0]
 	if out == nil {
 		out = []string{}
@@ -239,18 +215,14 @@ func (d *decoder) strings(op *decOp, s *[]string, pos int) int {
 			out = slices.Grow(out, min(count+d.aheadFirst(len(out), end, 1), mostAtOnce/16))
 		}
 		for range count {
-			begin, stop := d.length(pos, "string")
-			if begin < 0 {
-				d.trail.index(len(out))
+			if len(out) == cap(out) {
+				out = slices.Grow(out, 1)
+			}
+			out = out[:len(out)+1]
+			if pos = d.readString(&out[len(out)-1], pos); pos < 0 {
+				d.trail.index(len(out) - 1)
 				return -1
 			}
-			v, next := d.str(begin, stop)
-			if next < 0 {
-				d.trail.index(len(out))
-				return -1
-			}
-			out = append(out, v)
-			pos = next
 		}
 		if pos = d.blockEnd(pos, end); pos < 0 {
 			return pos

@@ -8,7 +8,7 @@ import (
 // mostBuckets bounds the size hint of a map.
 const mostBuckets = 1024
 
-func (d *decoder) mapString(op *decOp, m *map[string]string, pos int) int {
+func (d *decoder) mapString(m *map[string]string, pos int) int {
 	out := *m
 	clear(out)
 	for {
@@ -25,30 +25,29 @@ func (d *decoder) mapString(op *decOp, m *map[string]string, pos int) int {
 			return pos
 		}
 		for range count {
-			begin, stop := d.length(pos, "map key")
-			if begin < 0 {
-				return -1
+			var k, v string
+			if pos = d.readKey(&k, pos); pos < 0 {
+				return pos
 			}
-			k, next := d.str(begin, stop)
-			if next < 0 {
-				return -1
-			}
-			if begin, stop = d.length(next, "string"); begin < 0 {
+			if pos = d.readString(&v, pos); pos < 0 {
 				d.trail.key(k)
-				return -1
-			}
-			v, next := d.str(begin, stop)
-			if next < 0 {
-				d.trail.key(k)
-				return -1
+				return pos
 			}
 			out[k] = v
-			pos = next
 		}
 		if pos = d.blockEnd(pos, end); pos < 0 {
 			return pos
 		}
 	}
+}
+
+func (d *decoder) readKey(to *string, pos int) int {
+	begin, end := d.length(pos, "map key")
+	if begin < 0 {
+		return begin
+	}
+	*to, pos = d.str(begin, end)
+	return pos
 }
 
 func (d *decoder) mapping(op *decOp, p unsafe.Pointer, pos int) int {
@@ -70,16 +69,12 @@ func (d *decoder) mapping(op *decOp, p unsafe.Pointer, pos int) int {
 			return pos
 		}
 		for range count {
-			begin, stop := d.length(pos, "map key")
-			if begin < 0 {
-				return -1
-			}
-			k, next := d.str(begin, stop)
-			if next < 0 {
-				return -1
+			var k string
+			if pos = d.readKey(&k, pos); pos < 0 {
+				return pos
 			}
 			value.Elem().SetZero()
-			if pos = d.prog(op.sub, value.UnsafePointer(), next); pos < 0 {
+			if pos = d.prog(op.sub, value.UnsafePointer(), pos); pos < 0 {
 				d.trail.key(k)
 				return pos
 			}

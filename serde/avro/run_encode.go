@@ -49,192 +49,298 @@ func (e *encoder) fault() error {
 // prog runs a program that may be recursive.
 func (e *encoder) prog(dst []byte, p *encProg, base unsafe.Pointer) []byte {
 	if !p.recursive {
-		return e.run(dst, p.ops, base)
+		return e.loop(dst, p.ops, base, 1, 0)
 	}
 	e.depth++
 	if e.depth > maxDepth {
 		e.failAs("", "at most "+strconv.Itoa(maxDepth)+" levels of a recursive type", "more (a cycle?)")
 		return dst
 	}
-	dst = e.run(dst, p.ops, base)
+	dst = e.loop(dst, p.ops, base, 1, 0)
 	e.depth--
 	return dst
 }
 
-// run runs the steps of one value.
-func (e *encoder) run(dst []byte, ops []encOp, base unsafe.Pointer) []byte {
-	return e.loop(dst, ops, base, 1, 0)
-}
-
-// loop runs the steps of count values that lie size apart. After a fault
-// e.item is the value it was in.
+// loop runs the steps of count values that lie size apart; count is at least
+// one, and the last step is eEnd. After a fault e.item is the value it was in.
+//
+// A step is done here only where that takes no call, cannot fail and there is
+// room; else it breaks out of the switch, and e.step does it from its beginning.
+// With that one call the compiler keeps everything in registers on the way to it.
 func (e *encoder) loop(dst []byte, ops []encOp, base unsafe.Pointer, count int, size uintptr) []byte {
+	room, n := dst[:cap(dst)], len(dst)
+	op := &ops[0]
 	done := 0
-again:
-	for i := range ops {
-		op := &ops[i]
-		p := unsafe.Add(base, op.off)
+	for {
 		switch op.code {
-		case eConst:
-			dst = append(dst, op.data...)
+		case eEnd:
+			if done++; done == count {
+				return room[:n]
+			}
+			base = unsafe.Add(base, size)
+			op = &ops[0]
+			continue
+		case eConst1:
+			if n >= len(room) {
+				break
+			}
+			room[n] = byte(op.n)
+			n++
+			op = op.next()
+			continue
 		case eBoolean:
-			b := byte(0)
-			if *(*bool)(p) {
-				b = 1
+			if n >= len(room) {
+				break
 			}
-			dst = append(dst, b)
+			room[n] = *(*byte)(unsafe.Add(base, op.off)) // a bool is 0 or 1
+			n++
+			op = op.next()
+			continue
 		case eLong64:
-			dst = appendLong(dst, *(*int64)(p))
+			v := *(*int64)(unsafe.Add(base, op.off))
+			u := uint64(v)<<1 ^ uint64(v>>63)
+			if len(room)-n < binary.MaxVarintLen64 {
+				break
+			}
+			for u >= 0x80 {
+				room[n] = byte(u) | 0x80
+				u >>= 7
+				n++
+			}
+			room[n] = byte(u)
+			n++
+			op = op.next()
+			continue
 		case eLong32:
-			dst = appendLong(dst, int64(*(*int32)(p)))
-		case eWhole:
-			v, ok := readWhole(op.typ.Kind(), p)
-			if !ok || op.n != 0 && v != int64(int32(v)) {
-				e.failWhole(op, p)
-				e.item = done
-				return dst
+			v := *(*int32)(unsafe.Add(base, op.off))
+			u := uint32(v)<<1 ^ uint32(v>>31)
+			if len(room)-n < binary.MaxVarintLen32 {
+				break
 			}
-			dst = appendLong(dst, v)
+			for u >= 0x80 {
+				room[n] = byte(u) | 0x80
+				u >>= 7
+				n++
+			}
+			room[n] = byte(u)
+			n++
+			op = op.next()
+			continue
 		case eFloat:
-			dst = binary.LittleEndian.AppendUint32(dst, math.Float32bits(*(*float32)(p)))
+			if len(room)-n < 4 {
+				break
+			}
+			store32(room, n, math.Float32bits(*(*float32)(unsafe.Add(base, op.off))))
+			n += 4
+			op = op.next()
+			continue
 		case eDouble:
-			dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(*(*float64)(p)))
-		case eFloatAsDouble:
-			dst = appendDouble(dst, float64(*(*float32)(p)))
+			if len(room)-n < 8 {
+				break
+			}
+			store64(room, n, math.Float64bits(*(*float64)(unsafe.Add(base, op.off))))
+			n += 8
+			op = op.next()
+			continue
 		case eString:
-			s := *(*string)(p)
-			dst = appendLong(dst, int64(len(s)))
-			dst = append(dst, s...)
-		case eBytes:
-			b := *(*[]byte)(p)
-			dst = appendLong(dst, int64(len(b)))
-			dst = append(dst, b...)
-		case eFixedArray:
-			dst = append(dst, unsafe.Slice((*byte)(p), op.n)...)
-		case eFixedSlice:
-			b := *(*[]byte)(p)
-			if len(b) != op.n {
-				e.fail(op, strconv.Itoa(len(b))+" bytes")
-				e.item = done
-				return dst
+			s := *(*string)(unsafe.Add(base, op.off))
+			// A short copy may take a few moves that overlap.
+			if len(s) > 32 || len(s) >= len(room)-n {
+				break
 			}
-			dst = append(dst, b...)
-		case eSymbol:
-			k := op.symbol(*(*string)(p))
-			if k < 0 {
-				e.fail(op, strconv.Quote(clip(*(*string)(p))))
-				e.item = done
-				return dst
-			}
-			dst = appendLong(dst, int64(k))
-		case eDeref:
-			q := *(*unsafe.Pointer)(p)
-			if q == nil {
-				e.fail(op, "a nil "+op.typ.String())
-				e.item = done
-				return dst
-			}
-			if dst = e.prog(dst, op.sub, q); e.err != nil {
-				e.trail.part(op.path)
-				e.item = done
-				return dst
-			}
-		case eVia:
-			q := *(*unsafe.Pointer)(p)
-			if q == nil {
-				q = op.zero
-			}
-			if dst = e.prog(dst, op.sub, q); e.err != nil {
-				e.item = done
-				return dst
-			}
-		case eRecord:
-			if dst = e.prog(dst, op.sub, p); e.err != nil {
-				e.trail.part(op.path)
-				e.item = done
-				return dst
-			}
-		case eNil:
-			// The first word of a pointer, slice and map is nil exactly when it is.
-			q := *(*unsafe.Pointer)(p)
-			if q == nil {
-				if op.n < 0 {
-					e.fail(op, "nil, and the union has no null")
-					e.item = done
-					return dst
-				}
-				dst = appendLong(dst, int64(op.n))
+			room[n] = byte(len(s) << 1)
+			if len(s) == 0 {
+				n++
+				op = op.next()
 				continue
 			}
-			dst = append(dst, op.data...)
-			if op.size == 0 {
-				q = p
-			}
-			if dst = e.prog(dst, op.sub, q); e.err != nil {
-				e.trail.part(op.path)
-				e.item = done
-				return dst
-			}
-		case eArrayLong:
-			s := *(*[]int64)(p)
-			if len(s) > 0 {
-				dst = appendLong(dst, int64(len(s)))
-				dst = appendLongs(dst, s)
-			}
-			dst = append(dst, 0)
-		case eArrayDouble:
-			s := *(*[]float64)(p)
-			if len(s) > 0 {
-				dst = appendLong(dst, int64(len(s)))
-				dst = appendDoubles(dst, s)
-			}
-			dst = append(dst, 0)
-		case eArrayString:
-			s := *(*[]string)(p)
-			if len(s) > 0 {
-				dst = appendLong(dst, int64(len(s)))
-				for _, v := range s {
-					dst = appendLong(dst, int64(len(v)))
-					dst = append(dst, v...)
+			to, text := unsafe.Add(unsafe.Pointer(&room[n]), 1), unsafe.Pointer(unsafe.StringData(s))
+			n += 1 + len(s)
+			switch {
+			case len(s) >= 8:
+				move8(to, text)
+				move8(unsafe.Add(to, len(s)-8), unsafe.Add(text, len(s)-8))
+				if len(s) > 16 {
+					move8(unsafe.Add(to, 8), unsafe.Add(text, 8))
+					move8(unsafe.Add(to, len(s)-16), unsafe.Add(text, len(s)-16))
 				}
+			case len(s) >= 4:
+				move4(to, text)
+				move4(unsafe.Add(to, len(s)-4), unsafe.Add(text, len(s)-4))
+			default:
+				*(*byte)(to) = s[0]
+				*(*byte)(unsafe.Add(to, len(s)/2)) = s[len(s)/2]
+				*(*byte)(unsafe.Add(to, len(s)-1)) = s[len(s)-1]
 			}
-			dst = append(dst, 0)
-		case eArray:
-			s := (*slice)(p)
-			if dst = e.items(dst, op, s.data, s.len); e.err != nil {
-				e.item = done
-				return dst
+			op = op.next()
+			continue
+		case eNil:
+			if op.n < 0 || n >= len(room) || *(*unsafe.Pointer)(unsafe.Add(base, op.off)) != nil {
+				break
 			}
-		case eGoArray:
-			if dst = e.items(dst, op, p, op.n); e.err != nil {
-				e.item = done
-				return dst
-			}
-		case eMapString:
-			m := *(*map[string]string)(p)
-			if len(m) > 0 {
-				dst = appendLong(dst, int64(len(m)))
-				for k, v := range m {
-					dst = appendString(dst, k)
-					dst = appendString(dst, v)
-				}
-			}
-			dst = append(dst, 0)
-		case eMap:
-			if dst = e.entries(dst, op, p); e.err != nil {
-				e.item = done
-				return dst
-			}
-		default:
-			if dst = e.rare(dst, op, p); e.err != nil {
-				e.item = done
-				return dst
+			room[n] = byte(op.n << 1)
+			n++
+			op = op.next()
+			continue
+		}
+		dst = e.step(room[:n], op, base)
+		if e.err != nil {
+			e.item = done
+			return dst
+		}
+		room, n = dst[:cap(dst)], len(dst)
+		op = op.next()
+	}
+}
+
+// next is the step behind op, which is not eEnd.
+func (op *encOp) next() *encOp {
+	return (*encOp)(unsafe.Add(unsafe.Pointer(op), unsafe.Sizeof(*op)))
+}
+
+// step does any step but eEnd of the value at base.
+func (e *encoder) step(dst []byte, op *encOp, base unsafe.Pointer) []byte {
+	p := unsafe.Add(base, op.off)
+	switch op.code {
+	case eConst1:
+		return append(dst, byte(op.n))
+	case eConst:
+		return append(dst, op.data...)
+	case eBoolean:
+		if *(*bool)(p) {
+			return append(dst, 1)
+		}
+		return append(dst, 0)
+	case eLong64:
+		return appendLong(dst, *(*int64)(p))
+	case eLong32:
+		return appendLong(dst, int64(*(*int32)(p)))
+	case eWhole:
+		v, ok := readWhole(op.typ.Kind(), p)
+		if !ok || op.n != 0 && v != int64(int32(v)) {
+			e.failWhole(op, p)
+			return dst
+		}
+		return appendLong(dst, v)
+	case eFloat:
+		return appendFloat(dst, *(*float32)(p))
+	case eDouble:
+		return appendDouble(dst, *(*float64)(p))
+	case eFloatAsDouble:
+		return appendDouble(dst, float64(*(*float32)(p)))
+	case eString:
+		return appendString(dst, *(*string)(p))
+	case eBytes:
+		return appendBytes(dst, *(*[]byte)(p))
+	case eFixedArray:
+		return append(dst, unsafe.Slice((*byte)(p), op.n)...)
+	case eFixedSlice:
+		b := *(*[]byte)(p)
+		if len(b) != op.n {
+			e.fail(op, strconv.Itoa(len(b))+" bytes")
+			return dst
+		}
+		return append(dst, b...)
+	case eSymbol:
+		k := op.symbol(*(*string)(p))
+		if k < 0 {
+			e.fail(op, strconv.Quote(clip(*(*string)(p))))
+			return dst
+		}
+		return appendLong(dst, int64(k))
+	case eDeref:
+		q := *(*unsafe.Pointer)(p)
+		if q == nil {
+			e.fail(op, "a nil "+op.typ.String())
+			return dst
+		}
+		if dst = e.prog(dst, op.sub, q); e.err != nil {
+			e.trail.part(op.path)
+		}
+		return dst
+	case eVia:
+		q := *(*unsafe.Pointer)(p)
+		if q == nil {
+			q = op.zero
+		}
+		return e.prog(dst, op.sub, q)
+	case eRecord:
+		if dst = e.prog(dst, op.sub, p); e.err != nil {
+			e.trail.part(op.path)
+		}
+		return dst
+	case eNil:
+		return e.optional(dst, op, p)
+	case eArrayLong:
+		s := *(*[]int64)(p)
+		if len(s) > 0 {
+			dst = appendLong(dst, int64(len(s)))
+			dst = appendLongs(dst, s)
+		}
+		return append(dst, 0)
+	case eArrayDouble:
+		s := *(*[]float64)(p)
+		if len(s) > 0 {
+			dst = appendLong(dst, int64(len(s)))
+			dst = appendDoubles(dst, s)
+		}
+		return append(dst, 0)
+	case eArrayString:
+		s := *(*[]string)(p)
+		if len(s) > 0 {
+			dst = appendLong(dst, int64(len(s)))
+			dst = e.loop(dst, stringItem, unsafe.Pointer(unsafe.SliceData(s)), len(s), unsafe.Sizeof(s[0]))
+		}
+		return append(dst, 0)
+	case eArray:
+		s := (*slice)(p)
+		return e.items(dst, op, s.data, s.len)
+	case eGoArray:
+		return e.items(dst, op, p, op.n)
+	case eMapString:
+		m := *(*map[string]string)(p)
+		if len(m) > 0 {
+			dst = appendLong(dst, int64(len(m)))
+			for k, v := range m {
+				dst = appendString(dst, k)
+				dst = appendString(dst, v)
 			}
 		}
+		return append(dst, 0)
+	case eMap:
+		return e.entries(dst, op, p)
 	}
-	if done++; done < count {
-		base = unsafe.Add(base, size)
-		goto again
+	return e.rare(dst, op, p)
+}
+
+// stringItem writes the items of a []string.
+var stringItem = []encOp{{code: eString}, {code: eEnd}}
+
+// optional writes what may be nil.
+func (e *encoder) optional(dst []byte, op *encOp, p unsafe.Pointer) []byte {
+	// The first word of a pointer, slice and map is nil exactly when it is.
+	q := *(*unsafe.Pointer)(p)
+	if q == nil {
+		if op.n < 0 {
+			e.fail(op, "nil, and the union has no null")
+			return dst
+		}
+		return appendLong(dst, int64(op.n))
+	}
+	dst = append(dst, op.data...)
+	if op.size == 0 {
+		q = p
+	}
+	switch op.inner {
+	case eString:
+		return appendString(dst, *(*string)(q))
+	case eLong64:
+		return appendLong(dst, *(*int64)(q))
+	case eDouble:
+		return appendDouble(dst, *(*float64)(q))
+	}
+	if dst = e.prog(dst, op.sub, q); e.err != nil {
+		e.trail.part(op.path)
 	}
 	return dst
 }

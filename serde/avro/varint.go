@@ -27,17 +27,26 @@ func readLongSlow(buf []byte, pos int) (int64, int) {
 	if uint(pos) < uint(len(buf)) && len(buf)-pos >= 8 {
 		w := binary.LittleEndian.Uint64(buf[pos:])
 		if stop := ^w & highBits; stop != 0 {
-			// Keep what is up to the first byte without its high bit, and
-			// close the gaps of one bit between the groups of seven.
-			w &= (stop ^ (stop - 1)) & 0x7f7f7f7f7f7f7f7f
-			w = w&0x007f007f007f007f | w&0x7f007f007f007f00>>1
-			w = w&0x00003fff00003fff | w&0x3fff00003fff0000>>2
-			u := w&0x000000000fffffff | w&0x0fffffff00000000>>4
-			return int64(u>>1) ^ -int64(u&1), pos + bits.TrailingZeros64(stop)>>3 + 1
+			return joinLong(w, stop), pos + longBytes(stop)
 		}
 	}
 	return readLongBytes(buf, pos)
 }
+
+// joinLong is the value of a varint that begins w. stop is ^w & highBits, not
+// zero: a bit for each byte that ends a varint.
+func joinLong(w, stop uint64) int64 {
+	// Keep what is up to the first byte without its high bit, and close the
+	// gaps of one bit between the groups of seven.
+	w &= (stop ^ (stop - 1)) & 0x7f7f7f7f7f7f7f7f
+	w = w&0x007f007f007f007f | w&0x7f007f007f007f00>>1
+	w = w&0x00003fff00003fff | w&0x3fff00003fff0000>>2
+	u := w&0x000000000fffffff | w&0x0fffffff00000000>>4
+	return int64(u>>1) ^ -int64(u&1)
+}
+
+// longBytes is how many bytes that varint has.
+func longBytes(stop uint64) int { return bits.TrailingZeros64(stop)>>3 + 1 }
 
 // readLongBytes goes byte by byte, for the end of the data and for numbers of
 // nine and ten bytes.
@@ -135,6 +144,53 @@ func appendLongs(dst []byte, s []int64) []byte {
 		dst = room[:n]
 	}
 	return dst
+}
+
+// readLongs fills out with longs and returns how many there were, and the
+// position behind them or why there was no more.
+func readLongs(out []int64, buf []byte, pos int) (int, int) {
+	for i := range out {
+		if len(buf)-pos >= 8 {
+			// Neighbours mostly have as many bytes as one another. A branch
+			// that is foreseen makes the next one's place known at once.
+			w := load64(buf, pos)
+			switch {
+			case w&0x80 == 0:
+				out[i] = unzig(byte(w))
+				pos++
+				continue
+			case w&0x8000 == 0:
+				u := w&0x7f | w>>1&0x3f80
+				out[i] = int64(u>>1) ^ -int64(u&1)
+				pos += 2
+				continue
+			case w&0x800000 == 0:
+				u := w&0x7f | w>>1&0x3f80 | w>>2&0x1fc000
+				out[i] = int64(u>>1) ^ -int64(u&1)
+				pos += 3
+				continue
+			}
+			if stop := ^w & highBits; stop != 0 {
+				out[i] = joinLong(w, stop)
+				pos += longBytes(stop)
+				continue
+			}
+		}
+		v, next := readLongBytes(buf, pos)
+		if next < 0 {
+			return i, next
+		}
+		out[i] = v
+		pos = next
+	}
+	return len(out), pos
+}
+
+// readDoubles fills out with the doubles in raw, which holds as many.
+func readDoubles(out []float64, raw []byte) {
+	for i := range out {
+		out[i] = math.Float64frombits(binary.LittleEndian.Uint64(raw[8*i:]))
+	}
 }
 
 // appendDoubles appends the doubles of a block.
