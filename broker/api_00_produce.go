@@ -188,7 +188,7 @@ func (p *producing) append(t *topic, asked *kmsg.ProduceRequestTopicPartition, o
 	out.BaseOffset, out.LogAppendTime, out.LogStartOffset = appended.BaseOffset, appended.LogAppendTime, appended.LogStartOffset
 	p.written = append(p.written, writtenBatch{part, appended.EndOffset(), out})
 	if !appended.Duplicate {
-		part.produced(int(appended.LastOffset-appended.BaseOffset)+1, len(asked.Records))
+		part.produced(p.r.received, records)
 	}
 }
 

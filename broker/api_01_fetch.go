@@ -290,7 +290,7 @@ func (f *fetching) readOne(ctx context.Context, p *fetchPart, left int, first bo
 		f.lease.force(int64(-rest))
 	}
 	f.results = append(f.results, res)
-	p.partition.counters.fetched.Add(float64(len(res.Records)))
+	p.partition.fetched(len(res.Records))
 	out.records, out.aborted = res.Records, res.Aborted
 	out.highWatermark, out.lastStable, out.logStart = res.HighWatermark, res.LastStable, res.Start
 	return out, nil

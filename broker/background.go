@@ -15,6 +15,7 @@ const (
 func (b *Broker) startBackground() {
 	b.every(retainEvery, b.retain)
 	b.every(compactEvery, b.compact)
+	b.every(meterEvery, b.tickMeters)
 	b.every(checkpointEvery, func() {
 		if err := b.checkpoint(); err != nil {
 			b.log.Error("checkpoints of the data directory could not be written", "err", err)

@@ -30,6 +30,7 @@ type Broker struct {
 	// groupConfigs is what groups have set for themselves.
 	groupConfigs  groupConfigs
 	shareSessions *shareSessions
+	keys          keySkews
 
 	// What Start opens.
 	lock      *os.File

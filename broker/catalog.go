@@ -152,6 +152,7 @@ func (b *Broker) deleteTopic(name string) error {
 		errs = append(errs, p.remove())
 	}
 	b.metrics.forget(t.Name)
+	b.keys.forget(t.Name)
 	if err := errors.Join(errs...); err != nil {
 		// It is deleted all the same; the next start removes what is left.
 		b.log.Error("files of a deleted topic could not be removed", "topic", name, "err", err)

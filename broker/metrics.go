@@ -69,7 +69,7 @@ func newMetrics(reg prometheus.Registerer, b *Broker) (*metrics, error) {
 	var errs []error
 	for _, c := range []prometheus.Collector{
 		m.requests, m.seconds, m.bytesIn, m.bytesOut, m.closedBy, m.refusedBy,
-		m.topicRecords, m.topicBytes, m.topicFetched, m.rejects, m.shares,
+		m.topicRecords, m.topicBytes, m.topicFetched, m.rejects, m.shares, newTrafficMetrics(b),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: "share_sessions", Help: "Open share sessions."},
 			func() float64 { return float64(b.shareSessions.count()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: "connections", Help: "Open connections."},

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -29,6 +30,7 @@ type Partition struct {
 	watch   watch
 
 	counters topicCounters
+	traffic  partitionTraffic
 }
 
 // partitionDir is the folder of a partition, as Kafka names it.
@@ -52,6 +54,7 @@ func (b *Broker) openPartitions(ctx context.Context, t *topic, from int32) ([]*P
 func (b *Broker) openPartition(t *topic, index int32) *Partition {
 	p := &Partition{topic: t.Name, index: index, dir: partitionDir(b.opts.DataDir, t.Name, index),
 		now: func() int64 { return b.opts.Now().UnixMilli() }, counters: b.metrics.topic(t.Name)}
+	p.traffic.start(b.opts.Now(), b.keys.of(t.Name))
 	key := commitlog.TopicPartition{Topic: t.Name, Partition: index}
 	p.log, p.err = commitlog.Open(commitlog.Options{
 		Dir:            p.dir,
@@ -165,10 +168,19 @@ func (p *Partition) diverges(epoch int32, offset int64) *divergence {
 	return &divergence{e, end}
 }
 
-// produced counts what was appended.
-func (p *Partition) produced(records, bytes int) {
-	p.counters.records.Add(float64(records))
-	p.counters.bytes.Add(float64(bytes))
+// produced counts a batch that was appended.
+func (p *Partition) produced(now time.Time, batch record.Batch) {
+	p.counters.records.Add(float64(batch.Count()))
+	p.counters.bytes.Add(float64(len(batch)))
+	p.traffic.records.add(int(batch.Count()))
+	p.traffic.bytes.add(len(batch))
+	p.traffic.keys.appended(now, p.index, batch)
+}
+
+// fetched counts bytes that were read for a consumer.
+func (p *Partition) fetched(bytes int) {
+	p.counters.fetched.Add(float64(bytes))
+	p.traffic.fetched.add(bytes)
 }
 
 // close makes everything durable and closes the log.

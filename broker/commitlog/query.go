@@ -62,6 +62,58 @@ func (s *segment) findTimestamp(timestamp, start int64) (found Point, ok bool, e
 	return found, ok, err
 }
 
+// TimestampAt returns the time, in milliseconds, of the batch that holds the offset,
+// or of the first one after it: that of the append, if the topic keeps it, else the
+// one that the producer gave the first record. ok is false at the end of the log. It
+// reads headers only.
+func (l *Log) TimestampAt(offset int64) (timestamp int64, ok bool, err error) {
+	for from := max(offset, l.StartOffset()); ; {
+		s, next, isActive := l.acquireSegment(from)
+		if s == nil {
+			return 0, false, &Error{Code: CodeStorage, Message: "timestamp of an offset", Cause: ErrClosed}
+		}
+		pos, err := s.offsets.lookup(from)
+		if err == nil {
+			timestamp, ok, err = s.timestampAt(from, pos)
+		}
+		s.release()
+		if err != nil {
+			return 0, false, l.readFault(s, from, 0, err)
+		}
+		if ok || isActive {
+			return timestamp, ok, nil
+		}
+		from = next
+	}
+}
+
+// timestampAt looks for the offset from a position on, batch by batch.
+func (s *segment) timestampAt(offset, pos int64) (timestamp int64, ok bool, err error) {
+	f, err := s.open()
+	if err != nil {
+		return 0, false, err
+	}
+	header := make(record.Batch, record.HeaderBytes)
+	for end := s.sizeBytes.Load(); pos < end; {
+		if _, err := f.ReadAt(header, pos); err != nil {
+			return 0, false, err
+		}
+		size, err := record.SizeBytes(header)
+		if err != nil {
+			return 0, false, err
+		}
+		switch {
+		case header.LastOffset() < offset:
+		case header.TimestampType() == record.LogAppendTime:
+			return header.MaxTimestamp(), true, nil
+		default:
+			return header.BaseTimestamp(), true, nil
+		}
+		pos += int64(size)
+	}
+	return 0, false, nil
+}
+
 // scanMatching calls f with the whole of each batch from pos on whose header matches.
 func (s *segment) scanMatching(pos int64, match func(record.Batch) bool, f func(record.Batch) error) error {
 	_, err := s.scan(pos, s.sizeBytes.Load(), true, func(header record.Batch, pos int64) error {

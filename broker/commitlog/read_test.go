@@ -146,3 +146,37 @@ func TestReadersKeepRemovedSegments(t *testing.T) {
 	}
 	ref.Release()
 }
+
+// TestTimestampOfAnOffset looks up every offset of a log with many segments.
+func TestTimestampOfAnOffset(t *testing.T) {
+	l := openMem(t, vfs.NewMem(), func(o *Options) {
+		o.Config = DefaultConfig()
+		o.Config.SegmentBytes, o.Config.IndexIntervalBytes = 400, 100
+	})
+	const base = 1_700_000_000_000
+	for i := range int64(30) { // two records each
+		builder := record.NewBuilder(record.BatchOptions{})
+		builder.Add(base+i, []byte("k"), []byte("v"))
+		builder.Add(base+i+1000, []byte("k"), []byte("v"))
+		batch, err := builder.Append(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustAppend(t, l, batch, AppendOptions{})
+	}
+	if n := len(l.Segments()); n < 5 {
+		t.Fatalf("only %d segments", n)
+	}
+	for offset := range int64(60) {
+		got, ok, err := l.TimestampAt(offset)
+		if want := int64(base) + offset/2; err != nil || !ok || got != want {
+			t.Errorf("offset %d: %d, %v, %v; want %d", offset, got, ok, err, want)
+		}
+	}
+	if got, ok, err := l.TimestampAt(60); ok || err != nil {
+		t.Errorf("the end of the log: %d, %v, %v", got, ok, err)
+	}
+	if got, ok, err := l.TimestampAt(-5); !ok || err != nil || got != base {
+		t.Errorf("before the start: %d, %v, %v", got, ok, err)
+	}
+}
