@@ -31,7 +31,7 @@ func newGroup() *cobra.Command {
   dovetail group describe billing
   dovetail group delete billing`,
 	}
-	g.connection.flags(cmd, false, true)
+	g.connection.flags(cmd, true, true)
 	g.output.flag(cmd)
 	cmd.AddCommand(g.list(), g.describe(), g.delete())
 	return cmd
@@ -55,15 +55,16 @@ func (g *groupCommand) list() *cobra.Command {
 		Short: "List groups with their state and lag",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return g.look(cmd.Context(), func(ctx context.Context, v *cluster.View) error {
+			return g.lookLive(cmd.Context(), g.liveGroups, func(ctx context.Context, v *cluster.View, l *live) error {
 				views, err := v.Groups(ctx)
 				if err != nil {
 					return err
 				}
-				return g.print(cmd.OutOrStdout(), views, func(w io.Writer) {
-					fmt.Fprintln(w, "GROUP\tSTATE\tMEMBERS\tPARTITIONS\tLAG")
-					for _, v := range views {
-						fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\n", v.Group, v.State, len(v.Members), len(v.Positions), v.Lag)
+				all := describedGroups(views, l)
+				return g.print(cmd.OutOrStdout(), all, func(w io.Writer) {
+					fmt.Fprintln(w, "GROUP\tSTATE\tMEMBERS\tPARTITIONS\tLAG\tBEHIND")
+					for _, v := range all {
+						fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%s\n", v.Group.Group, v.State, len(v.Members), len(v.Positions), v.Lag, behindText(v.LagSeconds))
 					}
 				})
 			})
@@ -73,22 +74,29 @@ func (g *groupCommand) list() *cobra.Command {
 
 func (g *groupCommand) describe() *cobra.Command {
 	return &cobra.Command{
-		Use:               "describe group…",
-		Short:             "Members, and how far each partition is behind",
+		Use:   "describe group…",
+		Short: "Members, and how far each partition is behind",
+		Long: `Describe lists the members of groups, and for each partition how many records are
+still to be consumed. If --registry is the address of the same dovetail serve,
+BEHIND is the age of the oldest of them.`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: g.complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return g.look(cmd.Context(), func(ctx context.Context, v *cluster.View) error {
+			return g.lookLive(cmd.Context(), g.liveGroups, func(ctx context.Context, v *cluster.View, l *live) error {
 				views, err := v.Groups(ctx, args...)
 				if err != nil {
 					return err
 				}
-				return g.print(cmd.OutOrStdout(), views, func(w io.Writer) {
-					for i, v := range views {
+				all := describedGroups(views, l)
+				return g.print(cmd.OutOrStdout(), all, func(w io.Writer) {
+					for i, v := range all {
 						if i > 0 {
 							fmt.Fprintln(w)
 						}
 						groupTable(w, v)
+					}
+					if l.why != "" {
+						fmt.Fprintf(w, "\nlag is not known in seconds: %s\n", l.why)
 					}
 				})
 			})
@@ -96,8 +104,53 @@ func (g *groupCommand) describe() *cobra.Command {
 	}
 }
 
-func groupTable(w io.Writer, v cluster.Group) {
-	fmt.Fprintf(w, "%s: %s, %s, lag %d\n", v.Group, strings.ToLower(v.State), count(len(v.Members), "member"), v.Lag)
+// describedGroup is a group as the Kafka protocol tells it, with its lag in
+// seconds, if that is known.
+type describedGroup struct {
+	cluster.Group
+	LagSeconds *float64            `json:"lagSeconds,omitempty"`
+	Positions  []describedPosition `json:"partitions"`
+}
+
+type describedPosition struct {
+	cluster.Position
+	LagSeconds *float64 `json:"lagSeconds,omitempty"`
+}
+
+func describedGroups(views []cluster.Group, l *live) []describedGroup {
+	out := []describedGroup{}
+	for _, v := range views {
+		d := describedGroup{Group: v, Positions: []describedPosition{}}
+		known := l.groups[v.Group]
+		if known != nil {
+			d.LagSeconds = &known.LagSeconds
+		}
+		for _, p := range v.Positions {
+			position := describedPosition{Position: p}
+			if lag, ok := known.of(p.Topic, p.Partition); ok {
+				position.LagSeconds = &lag.LagSeconds
+			}
+			d.Positions = append(d.Positions, position)
+		}
+		out = append(out, d)
+	}
+	return out
+}
+
+// behindText is a lag in time, "-" if it is not known.
+func behindText(seconds *float64) string {
+	if seconds == nil {
+		return "-"
+	}
+	return ageText(*seconds)
+}
+
+func groupTable(w io.Writer, v describedGroup) {
+	fmt.Fprintf(w, "%s: %s, %s, lag %d", v.Group.Group, strings.ToLower(v.State), count(len(v.Members), "member"), v.Lag)
+	if v.LagSeconds != nil {
+		fmt.Fprintf(w, ", %s behind", ageText(*v.LagSeconds))
+	}
+	fmt.Fprintln(w)
 	if len(v.Members) > 0 {
 		fmt.Fprintln(w, "\nMEMBER\tCLIENT\tHOST\tPARTITIONS")
 		for _, m := range v.Members {
@@ -105,13 +158,13 @@ func groupTable(w io.Writer, v cluster.Group) {
 		}
 	}
 	if len(v.Positions) > 0 {
-		fmt.Fprintln(w, "\nTOPIC\tPARTITION\tCOMMITTED\tEND\tLAG\tMEMBER")
+		fmt.Fprintln(w, "\nTOPIC\tPARTITION\tCOMMITTED\tEND\tLAG\tBEHIND\tMEMBER")
 		for _, p := range v.Positions {
 			committed := "-"
 			if p.Committed >= 0 {
 				committed = fmt.Sprint(p.Committed)
 			}
-			fmt.Fprintf(w, "%s\t%d\t%s\t%d\t%d\t%s\n", p.Topic, p.Partition, committed, p.EndOffset, p.Lag, p.Member)
+			fmt.Fprintf(w, "%s\t%d\t%s\t%d\t%d\t%s\t%s\n", p.Topic, p.Partition, committed, p.EndOffset, p.Lag, behindText(p.LagSeconds), p.Member)
 		}
 	}
 }

@@ -229,7 +229,8 @@ func serve(ctx context.Context, s serveSettings, stderr interface{ Write([]byte)
 	api := rest.Handler(reg, rest.Options{Logger: log, Version: versionString(), KafkaClusterID: b.ClusterID()})
 	pages := &consoles{rest: api, broker: b.Addr(""), secure: secure, log: log}
 	defer pages.close()
-	web.open(reg, j, api, map[string]http.Handler{"serde": service.Handler(converter, service.HandlerOptions{}), "console": pages})
+	web.open(reg, j, api, map[string]http.Handler{"serde": service.Handler(converter, service.HandlerOptions{}), "console": pages,
+		"broker": trafficHandler{broker: b, secure: secure}})
 	log.Info("ready", "registry", scheme+"://"+listener.Addr().String(), "broker", b.Addr("").String(),
 		"console", scheme+"://"+listener.Addr().String()+"/console/",
 		"data", s.dataDir, "version", versionString(), "took", time.Since(began).Round(time.Millisecond).String())

@@ -35,7 +35,7 @@ func newTopic() *cobra.Command {
   dovetail topic describe orders
   dovetail topic alter orders --set retention.ms=86400000 --partitions 12`,
 	}
-	t.connection.flags(cmd, false, true)
+	t.connection.flags(cmd, true, true)
 	t.output.flag(cmd)
 	cmd.AddCommand(t.list(), t.create(), t.describe(), t.config(), t.alter(), t.delete())
 	return cmd
@@ -140,36 +140,83 @@ func (t *topicCommand) create() *cobra.Command {
 	return cmd
 }
 
+// topicDescription is a topic as the Kafka protocol tells it, and what happens in
+// it, if that is known.
+type topicDescription struct {
+	cluster.Topic
+	Traffic *topicTraffic `json:"traffic,omitempty"`
+}
+
 func (t *topicCommand) describe() *cobra.Command {
 	return &cobra.Command{
 		Use:   "describe topic…",
-		Short: "Partitions with offsets, sizes and shares: is the load even?",
+		Short: "Partitions with offsets, sizes, rates and shares: is the load even?",
 		Long: `Describe lists the partitions of topics: first and end offset, records and bytes
 that are kept, and the share that each has of the topic. Skew is how many times
 the mean the fullest partition holds: 1.00 is even; much more means that few keys
-have most of the records.`,
+have most of the records.
+
+If --registry is the address of the same dovetail serve, there is also what is
+written and read per second, and which keys have most of the records of the last
+minutes (an estimate).`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: t.completeTopics,
-		RunE: t.view(func(ctx context.Context, v *cluster.View, w io.Writer, args []string) error {
-			topics, err := v.Topics(ctx, true, args...)
-			if err != nil {
-				return err
-			}
-			return t.print(w, topics, func(w io.Writer) {
-				for i, d := range topics {
-					if i > 0 {
-						fmt.Fprintln(w)
-					}
-					fmt.Fprintf(w, "%s: %s, %s, %s, skew %s\n\n", d.Name, count(len(d.Partitions), "partition"),
-						count(int(d.Records), "record"), bytesText(d.Bytes), skewText(d.Skew))
-					fmt.Fprintln(w, "PARTITION\tLEADER\tSTART\tEND\tRECORDS\tSHARE\t\tBYTES\tSHARE")
-					for _, p := range d.Partitions {
-						fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%d\t%.1f%%\t%s\t%s\t%.1f%%\n", p.Partition, p.Leader, p.StartOffset, p.EndOffset, p.Records,
-							100*p.RecordShare, bar(p.RecordShare, d.Partitions), bytesText(p.Bytes), 100*p.ByteShare)
-					}
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return t.lookLive(cmd.Context(), t.liveTopics, func(ctx context.Context, v *cluster.View, l *live) error {
+				topics, err := v.Topics(ctx, true, args...)
+				if err != nil {
+					return err
 				}
+				all := []topicDescription{}
+				for _, d := range topics {
+					all = append(all, topicDescription{d, l.topics[d.Name]})
+				}
+				return t.print(cmd.OutOrStdout(), all, func(w io.Writer) {
+					for i, d := range all {
+						if i > 0 {
+							fmt.Fprintln(w)
+						}
+						topicTable(w, d)
+					}
+					if l.why != "" {
+						fmt.Fprintf(w, "\nno rates and hot keys: %s\n", l.why)
+					}
+				})
 			})
-		}),
+		},
+	}
+}
+
+func topicTable(w io.Writer, d topicDescription) {
+	fmt.Fprintf(w, "%s: %s, %s, %s, skew %s\n", d.Name, count(len(d.Partitions), "partition"),
+		count(int(d.Records), "record"), bytesText(d.Bytes), skewText(d.Skew))
+	if d.Traffic != nil {
+		fmt.Fprintf(w, "now: %s records in, %s in, %s out, skew %s\n", rateText(d.Traffic.RecordsIn), byteRateText(d.Traffic.BytesIn),
+			byteRateText(d.Traffic.BytesOut), skewText(d.Traffic.Skew))
+	}
+	fmt.Fprint(w, "\nPARTITION\tLEADER\tSTART\tEND\tRECORDS\tSHARE\t\tBYTES\tSHARE")
+	if d.Traffic != nil {
+		fmt.Fprint(w, "\tRECORDS IN\tBYTES IN\tBYTES OUT")
+	}
+	fmt.Fprintln(w)
+	for _, p := range d.Partitions {
+		fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%d\t%.1f%%\t%s\t%s\t%.1f%%", p.Partition, p.Leader, p.StartOffset, p.EndOffset, p.Records,
+			100*p.RecordShare, bar(p.RecordShare, d.Partitions), bytesText(p.Bytes), 100*p.ByteShare)
+		if d.Traffic != nil {
+			now := d.Traffic.of(p.Partition)
+			fmt.Fprintf(w, "\t%s\t%s\t%s", rateText(now.RecordsIn), byteRateText(now.BytesIn), byteRateText(now.BytesOut))
+		}
+		fmt.Fprintln(w)
+	}
+	if d.Traffic == nil || len(d.Traffic.HotKeys) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\nFREQUENT KEY\tPARTITION\tSHARE OF RECORDS")
+	for _, k := range d.Traffic.HotKeys {
+		fmt.Fprintf(w, "%s\t%d\t%.1f%%\n", k, k.Partition, 100*k.AtLeast)
+	}
+	if d.Traffic.NoKeyShare > 0 {
+		fmt.Fprintf(w, "(no key)\t\t%.1f%%\n", 100*d.Traffic.NoKeyShare)
 	}
 }
 

@@ -32,7 +32,7 @@ func newWebMetrics(r prometheus.Registerer) *webMetrics {
 
 var resources = map[string]bool{
 	"subjects": true, "schemas": true, "config": true, "mode": true, "compatibility": true,
-	"contexts": true, "associations": true, "dek-registry": true, "v1": true, "serde": true, "console": true,
+	"contexts": true, "associations": true, "dek-registry": true, "v1": true, "serde": true, "console": true, "broker": true,
 }
 
 // serve passes a request on and notes how it went.
