@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/labstack/echo/v4"
 
 	"github.com/dovetail-dev/dovetail/broker"
 	"github.com/dovetail-dev/dovetail/registry/journal"
@@ -85,6 +89,15 @@ func benchDurable(ctx context.Context, o options, r *report) error {
 		{limit, func(n int) error { return disk.run(n, registering, record) }},
 		{alone, func(n int) error { return disk.run(n, 1, record) }},
 	}
+	echoing := "bare Echo handler that appends the body to the same file"
+	bare := bareAppender(disk)
+	defer bare.Close()
+	bareLoad, err := newHTTPLoad(bare.Listener.Addr().String(), registering)
+	if err != nil {
+		return err
+	}
+	defer bareLoad.close()
+	ops = append(ops, newSchemas(echoing, bareLoad))
 	sizes := []int{1000, 100_000}
 	for _, subjects := range sizes {
 		dir := filepath.Join(o.work, fmt.Sprintf("registry-%d", subjects))
@@ -114,10 +127,28 @@ func benchDurable(ctx context.Context, o options, r *report) error {
 	}
 	small, large := fmt.Sprint(sizes[0]), fmt.Sprint(sizes[1])
 	perSecond(r, "register new, durable, 1000 subjects", t, small, limit, atLeast(0.5))
+	perSecond(r, "register new, durable, 1000 subjects", t, small, echoing, target{})
 	perSecond(r, "register new, durable, 1000 subjects", t, small, alone, target{})
 	r.add(row{Name: "register new, 100000 subjects", Unit: "1/s", Ours: ptr(1e9 / median(t[large])), Peer: ptr(1e9 / median(t[small])),
 		Ratio: ptr(ratio(t[small], t[large])), Against: "the same with 1000 subjects"}, atLeast(0.9))
 	return nil
+}
+
+// bareAppender answers a registration as soon as its body is on the disk: as
+// little as a durable registry behind HTTP can do.
+func bareAppender(disk *device) *httptest.Server {
+	e := echo.New()
+	e.POST("/subjects/:subject/versions", func(c echo.Context) error {
+		body, err := io.ReadAll(c.Request().Body)
+		if err != nil {
+			return err
+		}
+		if err := disk.append(body); err != nil {
+			return err
+		}
+		return c.Blob(http.StatusOK, "application/vnd.schemaregistry.v1+json", body)
+	})
+	return httptest.NewServer(e)
 }
 
 // newSchemas registers schemas that nobody has registered, one subject each.

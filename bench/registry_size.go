@@ -20,6 +20,7 @@ func benchSize(ctx context.Context, o options, r *report) error {
 		mb, millis target
 		restarts   int
 	}{
+		{1000, target{}, target{}, 5},
 		{10_000, oursUnder(100), oursUnder(300), 5},
 		{100_000, oursUnder(1500), oursUnder(10_000), 1},
 	} {

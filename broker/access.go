@@ -152,6 +152,7 @@ func (p *Partition) ReadRecords(ctx context.Context, from int64, max int) (recor
 // appendRecords copies records of batches from an offset on, until there are max.
 func appendRecords(dst []Record, batches []byte, from int64, max int) ([]Record, int64, error) {
 	next := from
+	var room []byte
 	for batch, err := range record.All(batches) {
 		if err != nil {
 			return dst, next, err
@@ -177,7 +178,7 @@ func appendRecords(dst []Record, batches []byte, from int64, max int) ([]Record,
 				it.Close()
 				return dst, next, nil
 			}
-			dst = append(dst, copyRecord(batch, r, offset))
+			dst = append(dst, copyRecord(&room, batch, r, offset))
 			next = offset + 1
 		}
 		err = it.Err()
@@ -190,12 +191,14 @@ func appendRecords(dst []Record, batches []byte, from int64, max int) ([]Record,
 	return dst, next, nil
 }
 
-func copyRecord(batch record.Batch, r *record.Record, offset int64) Record {
+// copyRecord copies a record into what is left of room, which it replaces when
+// that is not enough: a few allocations for many records.
+func copyRecord(room *[]byte, batch record.Batch, r *record.Record, offset int64) Record {
 	at := batch.BaseTimestamp() + r.TimestampDelta
 	if batch.TimestampType() == record.LogAppendTime {
 		at = batch.MaxTimestamp()
 	}
-	out := Record{Offset: offset, Timestamp: time.UnixMilli(at), Key: clone(r.Key), Value: clone(r.Value)}
+	out := Record{Offset: offset, Timestamp: time.UnixMilli(at), Key: cloneInto(room, r.Key), Value: cloneInto(room, r.Value)}
 	for _, h := range r.Headers(nil) {
 		out.Headers = append(out.Headers, record.Header{Key: clone(h.Key), Value: clone(h.Value)})
 	}
@@ -208,6 +211,21 @@ func clone(b []byte) []byte {
 		return nil
 	}
 	return append([]byte{}, b...)
+}
+
+// roomBytes is how much is allocated at once for the copies of small records.
+const roomBytes = 16 << 10
+
+func cloneInto(room *[]byte, b []byte) []byte {
+	if b == nil || len(b) > roomBytes/4 {
+		return clone(b)
+	}
+	if cap(*room)-len(*room) < len(b) {
+		*room = make([]byte, 0, roomBytes)
+	}
+	start := len(*room)
+	*room = append(*room, b...)
+	return (*room)[start:len(*room):len(*room)]
 }
 
 // EndOffset is the offset after the last record that is durable.

@@ -58,7 +58,7 @@ func (b *Broker) divert(t *topic, partition int32, batch record.Batch, faults []
 			rest.AddStored(r.OffsetDelta, batch.BaseTimestamp()+r.TimestampDelta, r)
 			continue
 		}
-		letter := copyRecord(batch, r, 0)
+		letter := copyRecord(new([]byte), batch, r, 0)
 		for name, value := range map[string]string{headerDeadTopic: t.Name, headerDeadPartition: strconv.Itoa(int(partition)), headerDeadReason: reason} {
 			letter.Headers = append(letter.Headers, record.Header{Key: []byte(name), Value: []byte(value)})
 		}

@@ -15,24 +15,30 @@ import (
 // replay can read records side by side.
 type decoded struct {
 	key     journal.Key
-	content *Content // of a SCHEMA record with a value, and what follows
+	content Content // of a SCHEMA record with a value, and what follows; its text may lie in the record
 	id      schema.ID
 	ts      int64 // 0 for the record's own
 	deleted bool
 	err     error
 }
 
-func decode(rec journal.Record) (d decoded) {
+func decode(rec journal.Record) decoded {
+	d, _ := decodeIn(nil, rec)
+	return d
+}
+
+// decodeIn needs some bytes to work with, and returns them for the next record.
+func decodeIn(scratch []byte, rec journal.Record) (d decoded, _ []byte) {
 	if d.key, d.err = journal.ParseKey(rec.Key); d.err != nil {
-		return d
+		return d, scratch
 	}
 	d.key.Subject = d.key.Subject.Canonical()
 	if d.key.Type != journal.SchemaKey || rec.Value == nil {
-		return d
+		return d, scratch
 	}
-	v, err := journal.ParseSchema(rec.Value)
+	v, scratch, err := journal.ParseSchemaIn(scratch, rec.Value)
 	if d.err = err; err != nil {
-		return d
+		return d, scratch
 	}
 	var f schema.Fingerprint
 	if v.MD5 != nil {
@@ -41,33 +47,45 @@ func decode(rec journal.Record) (d decoded) {
 		f = v.Definition.Fingerprint()
 	}
 	d.id, d.ts, d.deleted = v.ID, v.Timestamp, v.Deleted
-	d.content = newContent(v.Definition, f, v.Quoted)
-	return d
+	d.content = contentOf(v.Definition, f, v.Quoted)
+	return d, scratch
 }
 
-// decodeAll reads records on all processors.
-func decodeAll(records []journal.Record) []decoded {
-	out := make([]decoded, len(records))
+// decodeAll reads records on all processors, into dst as far as it has room.
+func decodeAll(dst []decoded, records []journal.Record) []decoded {
+	if cap(dst) < len(records) {
+		dst = make([]decoded, len(records))
+	}
+	dst = dst[:len(records)]
 	workers := min(runtime.GOMAXPROCS(0), len(records)/256+1)
 	var wg sync.WaitGroup
 	for w := range workers {
-		wg.Go(func() {
+		part := func() {
+			var scratch []byte
 			for i := len(records) * w / workers; i < len(records)*(w+1)/workers; i++ {
-				out[i] = decode(records[i])
+				dst[i], scratch = decodeIn(scratch, records[i])
 			}
-		})
+		}
+		if workers == 1 {
+			part()
+			break
+		}
+		wg.Go(part)
 	}
 	wg.Wait()
-	return out
+	return dst
 }
 
 // apply makes one record part of s. An error means that the record was
 // skipped; the state is as before.
-func (s *state) apply(rec journal.Record) error { return s.applyDecoded(rec, decode(rec)) }
+func (s *state) apply(rec journal.Record) error {
+	d := decode(rec)
+	return s.applyDecoded(rec, &d)
+}
 
 // applyDecoded is the only code that changes a state, while serving and at
 // start.
-func (s *state) applyDecoded(rec journal.Record, d decoded) error {
+func (s *state) applyDecoded(rec journal.Record, d *decoded) error {
 	if d.err != nil {
 		return d.err
 	}
@@ -136,7 +154,7 @@ func (s *state) editContext(c schema.Context) *contextState {
 		return cs
 	}
 	if cs == nil {
-		cs = &contextState{own: s.own, ids: newTree[schema.ID, *idEntry](func(a, b schema.ID) int { return int(a) - int(b) })}
+		cs = &contextState{own: s.own, ids: newTree[schema.ID, idEntry](func(a, b schema.ID) int { return int(a) - int(b) })}
 	} else {
 		copied := *cs
 		copied.own = s.own
@@ -146,8 +164,8 @@ func (s *state) editContext(c schema.Context) *contextState {
 	return cs
 }
 
-func (s *state) applySchema(d decoded, ts int64) error {
-	k := d.key
+func (s *state) applySchema(d *decoded, ts int64) error {
+	k := &d.key
 	if d.ts != 0 {
 		ts = d.ts
 	}
@@ -158,7 +176,7 @@ func (s *state) applySchema(d decoded, ts int64) error {
 	c := sub.name.Context()
 	at := use{sub.name, k.Version}
 	key := d.content.key()
-	if e := s.entry(c, d.id); e != nil && e.content.key() != key && (len(e.more) > 0 || e.first != at) {
+	if e := s.entry(c, d.id); e != nil && e.content.key() != key && (e.more != nil || e.first != at) {
 		return fmt.Errorf("registry: subject %q version %d: id %d already stands for another schema in context %s", k.Subject, k.Version, d.id, c)
 	}
 
@@ -180,19 +198,19 @@ func (s *state) applySchema(d decoded, ts int64) error {
 		}
 	}
 
-	content := s.addPlace(d.content, place{c, d.id})
+	content := s.addPlace(&d.content, place{c, d.id}, sub)
 	cs := s.editContext(c)
 	cs.maxID = max(cs.maxID, d.id)
 	e := idEntry{content: content, first: at}
-	if old, ok := cs.ids.get(d.id); ok {
+	if old := cs.ids.ref(d.id); old != nil {
 		e = *old
 		if compareUses(at, e.first) < 0 {
-			e.first, e.more = at, append(e.more, e.first)
+			e.first, e.more = at, e.and(e.first)
 		} else {
-			e.more = append(e.more, at)
+			e.more = e.and(at)
 		}
 	}
-	cs.ids.set(s.own, d.id, &e)
+	cs.ids.set(s.own, d.id, e)
 	for _, r := range content.References() {
 		to := use{r.Subject.In(c), r.Version}
 		list, _ := s.referees.get(to)
@@ -210,43 +228,52 @@ func (s *state) applySchema(d decoded, ts int64) error {
 	return nil
 }
 
-// editSubject puts a changed copy of sub in its place. change may append to
+// editSubject changes sub, or a copy of it in its place. change may append to
 // what it gets but must copy before it changes anything else.
 func (s *state) editSubject(sub *subject, change func([]*version) []*version) {
-	changed := &subject{name: sub.name, versions: change(sub.versions)}
-	if len(changed.versions) == 0 {
+	versions := change(sub.versions)
+	switch {
+	case len(versions) == 0:
 		s.subjects.delete(s.own, sub.name)
-		return
+	case sub.own == s.own:
+		sub.versions = versions
+	default:
+		s.subjects.set(s.own, sub.name, &subject{own: s.own, name: sub.name, versions: versions})
 	}
-	s.subjects.set(s.own, sub.name, changed)
 }
 
 // addPlace records that an ID stands for a content and returns the one copy of
-// the content.
-func (s *state) addPlace(content *Content, at place) *Content {
+// the content, which is kept beside those of sub.
+func (s *state) addPlace(content *Content, at place, sub *subject) *Content {
 	key := content.key()
-	p, ok := s.contents.get(key)
-	if !ok {
-		s.contents.set(s.own, key, &contentPlaces{content, []place{at}})
+	p := s.contents.ref(key)
+	if p == nil {
+		var earlier *Content
+		if last := sub.latest(true); last != nil && last.content.format == content.format {
+			earlier = last.content
+		}
+		content = content.kept(earlier)
+		s.contents.set(s.own, key, contentPlaces{content: content, first: at})
 		return content
 	}
-	if !slices.Contains(p.places, at) {
-		s.contents.set(s.own, key, &contentPlaces{p.content, append(slices.Clone(p.places), at)})
+	content = p.content
+	if at != p.first && !slices.Contains(p.more, at) {
+		s.contents.set(s.own, key, contentPlaces{content, p.first, append(slices.Clone(p.more), at)})
 	}
-	return p.content
+	return content
 }
 
 func (s *state) removePlace(key contentKey, at place) {
-	p, ok := s.contents.get(key)
-	if !ok {
-		return
-	}
-	left := slices.DeleteFunc(slices.Clone(p.places), func(x place) bool { return x == at })
-	if len(left) == 0 {
+	p := s.contents.ref(key)
+	switch {
+	case p == nil:
+	case p.first != at:
+		s.contents.set(s.own, key, contentPlaces{p.content, p.first, without(p.more, at)})
+	case len(p.more) == 0:
 		s.contents.delete(s.own, key)
-		return
+	default:
+		s.contents.set(s.own, key, contentPlaces{p.content, p.more[0], slices.Clone(p.more[1:])})
 	}
-	s.contents.set(s.own, key, &contentPlaces{p.content, left})
 }
 
 // removeVersion forgets one version, and its ID and content with the last
@@ -269,19 +296,17 @@ func (s *state) removeVersion(at use) {
 		}
 	}
 	cs := s.editContext(c)
-	e, ok := cs.ids.get(v.id)
-	if !ok {
-		return
-	}
+	e := cs.ids.ref(v.id)
 	switch {
-	case len(e.more) == 0:
+	case e == nil:
+	case e.more == nil:
 		cs.ids.delete(s.own, v.id)
 		s.removePlace(v.content.key(), place{c, v.id})
 	case e.first == at:
-		first := slices.MinFunc(e.more, compareUses)
-		cs.ids.set(s.own, v.id, &idEntry{content: e.content, first: first, more: without(e.more, first)})
+		first := slices.MinFunc(e.others(), compareUses)
+		cs.ids.set(s.own, v.id, idEntry{content: e.content, first: first, more: e.butNot(first)})
 	default:
-		cs.ids.set(s.own, v.id, &idEntry{content: e.content, first: e.first, more: without(e.more, at)})
+		cs.ids.set(s.own, v.id, idEntry{content: e.content, first: e.first, more: e.butNot(at)})
 	}
 }
 

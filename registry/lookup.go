@@ -130,8 +130,8 @@ func (s *state) exact(sub *subject, p *prepared, deleted bool) *version {
 }
 
 func (s *state) exactly(sub *subject, key contentKey, deleted bool) *version {
-	known, ok := s.contents.get(key)
-	if !ok || sub == nil {
+	known := s.contents.ref(key)
+	if known == nil || sub == nil {
 		return nil
 	}
 	for _, v := range slices.Backward(sub.versions) {
@@ -151,7 +151,7 @@ func (r *Registry) relaxed(st *state, sub *subject, v *version, p *prepared, quo
 		return false
 	}
 	if slices.Equal(c.References(), p.definition.References) {
-		return c.quoted == quoted
+		return c.hasQuoted(quoted)
 	}
 	if c.Type() != schema.Avro || len(c.References()) > 0 && len(p.definition.References) > 0 {
 		return false

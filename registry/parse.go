@@ -48,9 +48,9 @@ func (p *parsed) text(normalize bool) (string, schema.Fingerprint) {
 type parseKey struct {
 	typ          schema.Type
 	strict       bool
-	quoted       bool // text is a Content's
 	text         string
-	dependencies string // names and fingerprints, in order
+	content      *Content // whose text it is, instead of text
+	dependencies string   // names and fingerprints, in order
 }
 
 // parseCache keeps the most recently used parsed schemas within a bound.
@@ -72,7 +72,13 @@ func newParseCache(bound int) *parseCache {
 }
 
 // weigh estimates what a parsed text costs.
-func (k parseKey) weigh() int { return 1024 + 8*(len(k.text)+len(k.dependencies)) }
+func (k parseKey) weigh() int {
+	bytes := len(k.text) + len(k.dependencies)
+	if k.content != nil {
+		bytes += k.content.quotedBytes()
+	}
+	return 1024 + 8*bytes
+}
 
 func (c *parseCache) get(k parseKey) *parsed {
 	c.mu.Lock()
@@ -114,7 +120,7 @@ func (r *Registry) parseStored(st *state, c schema.Context, content *Content) (*
 	if err != nil {
 		return nil, err
 	}
-	key := parseKey{typ: content.Type(), quoted: true, text: content.quoted, dependencies: deps.key}
+	key := parseKey{typ: content.Type(), content: content, dependencies: deps.key}
 	return r.parseOnce(key, content.Text, deps)
 }
 

@@ -186,7 +186,7 @@ func (s *state) present(e *idEntry, id schema.ID, c schema.Context, name string)
 	}
 	sub := s.subject(e.first.subject)
 	v := sub.find(e.first.version)
-	if v.deleted && len(e.more) > 0 {
+	if v.deleted && e.more != nil {
 		best := e.first
 		for u := range e.uses() {
 			if !s.subject(u.subject).find(u.version).deleted && (best == e.first || compareUses(u, best) < 0) {
@@ -266,7 +266,7 @@ func (r *Registry) SchemaByGUID(guid string) (Schema, error) {
 		if p == nil {
 			return Schema{}, errGUIDNotFound(guid)
 		}
-		at := p.places[0]
+		at := p.first
 		return Schema{Content: p.content, Subject: schema.Qualify(at.context, ""), ID: at.id}, nil
 	})
 }
@@ -278,7 +278,7 @@ func (s *state) byGUID(text string) *contentPlaces {
 	}
 	for k, p := range s.contents.from(contentKey{fingerprint: schema.Fingerprint(guid)}) {
 		if k.fingerprint == schema.Fingerprint(guid) {
-			return p
+			return &p
 		}
 		break
 	}
@@ -299,7 +299,7 @@ func (r *Registry) IDsByGUID(guid string) ([]ContextID, error) {
 	}
 	list := []ContextID{}
 	if p := st.byGUID(guid); p != nil {
-		for _, at := range p.places {
+		for at := range p.places() {
 			list = append(list, ContextID{at.context, at.id})
 		}
 	}

@@ -49,7 +49,7 @@ func (r *Registry) Register(ctx context.Context, name schema.Subject, req Regist
 	err = r.writeDecoded(ctx, "registering the schema", func(st *state) (records []journal.Record, last *decoded, err error) {
 		out, records, err = r.decideRegister(st, name, req)
 		if len(records) > 0 && out.Content.plain() {
-			last = &decoded{key: journal.Key{Type: journal.SchemaKey, Subject: out.Subject, Version: out.Version}, content: out.Content, id: out.ID}
+			last = &decoded{key: journal.Key{Type: journal.SchemaKey, Subject: out.Subject, Version: out.Version}, content: *out.Content, id: out.ID}
 		}
 		return records, last, err
 	})
@@ -237,7 +237,7 @@ func (s *subject) priors() []*version {
 // chooseID returns the ID under which a content goes into context c.
 func (s *state) chooseID(c schema.Context, key contentKey, asked *schema.ID) (schema.ID, error) {
 	if asked != nil {
-		if e := s.entry(c, *asked); e != nil && (contentKey{e.content.fingerprint, e.content.format}) != key {
+		if e := s.entry(c, *asked); e != nil && e.content.key() != key {
 			return 0, errNotPermitted("Overwrite new schema with id %d in context %s is not permitted.", *asked, c)
 		}
 		return *asked, nil
@@ -325,10 +325,10 @@ func (s *state) remember(gone []use) []journal.Record {
 		c := at.subject.Context()
 		v := s.subject(at.subject).find(at.version)
 		cs := s.context(c)
-		e, _ := cs.ids.get(v.id)
+		e := cs.ids.ref(v.id)
 		p := place{c, v.id}
 		if _, ok := left[p]; !ok {
-			left[p] = 1 + len(e.more)
+			left[p] = 1 + len(e.others())
 		}
 		if left[p]--; left[p] == 0 && v.id == cs.maxID {
 			records = append(records, contextRecord(c, cs.maxID))

@@ -97,41 +97,60 @@ func (r *Registry) read() (*state, error) {
 // replayBatch is how many records are read from the journal at once.
 const replayBatch = 4096
 
-// catchUp applies everything up to the journal's end. The caller holds the
-// turn (or is Open).
+// page is what one Read of the journal gave.
+type page struct {
+	records []journal.Record
+	decoded []decoded
+	next    journal.Offset
+	err     error
+}
+
+// readPage reads and decodes; it works in the slice that it is given.
+func (r *Registry) readPage(ctx context.Context, from journal.Offset, room []decoded) page {
+	records, next, err := r.opts.Journal.Read(ctx, from, replayBatch)
+	return page{records, decodeAll(room, records), next, err}
+}
+
+// catchUp applies everything up to the journal's end. Nothing is in flight, and
+// the caller holds the turn, or has another reason to be alone.
 func (r *Registry) catchUp(ctx context.Context) error {
 	if e := r.lost.Load(); e != nil {
 		return e
 	}
 	st := r.snap.Load()
-	var work *state
-	for {
-		end := st.end
-		if work != nil {
-			end = work.end
-		}
-		records, next, err := r.opts.Journal.Read(ctx, end, replayBatch)
-		if err != nil {
-			if errors.Is(err, journal.ErrLost) {
-				r.setLost(err)
-			}
-			return err
-		}
-		if len(records) == 0 && next == end {
-			break
-		}
+	work, end := (*state)(nil), st.end
+	p := r.readPage(ctx, end, nil)
+	var room []decoded
+	for p.err == nil && (len(p.records) > 0 || p.next != end) {
 		if work == nil {
 			work = st.next()
 		}
-		for i, d := range decodeAll(records) {
-			rec := records[i]
-			if err := work.applyDecoded(rec, d); err != nil {
-				r.opts.Logger.Warn("journal record skipped", "offset", int64(rec.Offset), "error", err)
+		ahead := make(chan page, 1)
+		if len(p.records) == replayBatch { // there will be more
+			room, next := room, p.next
+			go func() { ahead <- r.readPage(ctx, next, room) }()
+		}
+		for i := range p.decoded {
+			if err := work.applyDecoded(p.records[i], &p.decoded[i]); err != nil {
+				r.opts.Logger.Warn("journal record skipped", "offset", int64(p.records[i].Offset), "error", err)
 			}
 		}
-		work.end = next
+		full := len(p.records) == replayBatch
+		end, room = p.next, p.decoded
+		if full {
+			p = <-ahead
+		} else {
+			p = r.readPage(ctx, end, room)
+		}
+	}
+	if errors.Is(p.err, journal.ErrLost) {
+		r.setLost(p.err)
+	}
+	if p.err != nil {
+		return p.err
 	}
 	if work != nil {
+		work.end = end
 		r.snap.Store(work.publish())
 	}
 	return nil

@@ -19,7 +19,7 @@ func dump(st *state) string {
 	var b strings.Builder
 	for name, sub := range st.subjects.all() {
 		for _, v := range sub.versions {
-			fmt.Fprintf(&b, "version %q %d id=%d deleted=%t ts=%d %x %s %s\n", name, v.number, v.id, v.deleted, v.timestamp, v.content.fingerprint, v.content.Type(), v.content.quoted)
+			fmt.Fprintf(&b, "version %q %d id=%d deleted=%t ts=%d %x %s %s\n", name, v.number, v.id, v.deleted, v.timestamp, v.content.fingerprint, v.content.Type(), v.content.QuotedText())
 		}
 	}
 	for c, cs := range st.contexts.all() {
@@ -30,7 +30,7 @@ func dump(st *state) string {
 		}
 	}
 	for k, p := range st.contents.all() {
-		places := slices.SortedFunc(slices.Values(p.places), func(a, b place) int {
+		places := slices.SortedFunc(p.places(), func(a, b place) int {
 			return strings.Compare(fmt.Sprint(a), fmt.Sprint(b))
 		})
 		fmt.Fprintf(&b, "content %x %d %v\n", k.fingerprint, k.format, places)

@@ -1,8 +1,8 @@
 package registry
 
 import (
-	"bytes"
 	"cmp"
+	"encoding/binary"
 	"iter"
 	"slices"
 	"strings"
@@ -17,7 +17,7 @@ type state struct {
 	end      journal.Offset
 	contexts tree[schema.Context, *contextState]
 	subjects tree[schema.Subject, *subject] // by canonical name
-	contents tree[contentKey, *contentPlaces]
+	contents tree[contentKey, contentPlaces]
 	referees tree[use, []use] // a version that is referred to → the versions that do
 	configs  tree[schema.Subject, *journal.ConfigValue]
 	modes    tree[schema.Subject, Mode]
@@ -34,14 +34,35 @@ type contextState struct {
 	own      *token
 	declared bool      // a CONTEXT record stands
 	maxID    schema.ID // the highest ID ever given out
-	ids      tree[schema.ID, *idEntry]
+	ids      tree[schema.ID, idEntry]
 }
 
 // idEntry is one ID: what it stands for and which versions carry it.
 type idEntry struct {
 	content *Content
-	first   use   // the smallest of the versions that carry it
-	more    []use // the others in no order; grows in place beyond the length that older states see
+	first   use    // the smallest of the versions that carry it
+	more    *[]use // the others in no order, nil if there are none; grows in place beyond the length that older states see
+}
+
+func (e *idEntry) others() []use {
+	if e.more == nil {
+		return nil
+	}
+	return *e.more
+}
+
+// and returns the others and u.
+func (e *idEntry) and(u use) *[]use {
+	list := append(e.others(), u)
+	return &list
+}
+
+// butNot returns the others without u.
+func (e *idEntry) butNot(u use) *[]use {
+	if list := without(e.others(), u); len(list) > 0 {
+		return &list
+	}
+	return nil
 }
 
 // uses yields the versions that carry the ID.
@@ -50,7 +71,7 @@ func (e *idEntry) uses() iter.Seq[use] {
 		if !yield(e.first) {
 			return
 		}
-		for _, u := range e.more {
+		for _, u := range e.others() {
 			if !yield(u) {
 				return
 			}
@@ -67,6 +88,7 @@ type use struct {
 // subject is a lineage. versions are in ascending order; the slice grows in
 // place beyond the length that older states see.
 type subject struct {
+	own      *token
 	name     schema.Subject
 	versions []*version
 }
@@ -89,7 +111,22 @@ type contentKey struct {
 // contentPlaces says which IDs stand for one content.
 type contentPlaces struct {
 	content *Content
-	places  []place
+	first   place
+	more    []place // the others; nobody changes it
+}
+
+// places yields all of them.
+func (p *contentPlaces) places() iter.Seq[place] {
+	return func(yield func(place) bool) {
+		if !yield(p.first) {
+			return
+		}
+		for _, at := range p.more {
+			if !yield(at) {
+				return
+			}
+		}
+	}
 }
 
 type place struct {
@@ -101,7 +138,7 @@ func emptyState() *state {
 	return &state{
 		contexts: newTree[schema.Context, *contextState](cmp.Compare[schema.Context]),
 		subjects: newTree[schema.Subject, *subject](cmp.Compare[schema.Subject]),
-		contents: newTree[contentKey, *contentPlaces](compareContentKeys),
+		contents: newTree[contentKey, contentPlaces](compareContentKeys),
 		referees: newTree[use, []use](compareUses),
 		configs:  newTree[schema.Subject, *journal.ConfigValue](cmp.Compare[schema.Subject]),
 		modes:    newTree[schema.Subject, Mode](cmp.Compare[schema.Subject]),
@@ -113,7 +150,13 @@ func emptyState() *state {
 }
 
 func compareContentKeys(a, b contentKey) int {
-	return cmp.Or(bytes.Compare(a.fingerprint[:], b.fingerprint[:]), cmp.Compare(a.format, b.format))
+	for i := 0; i < len(a.fingerprint); i += 8 {
+		x, y := binary.BigEndian.Uint64(a.fingerprint[i:]), binary.BigEndian.Uint64(b.fingerprint[i:])
+		if x != y {
+			return cmp.Compare(x, y)
+		}
+	}
+	return cmp.Compare(a.format, b.format)
 }
 
 func compareUses(a, b use) int {
@@ -183,25 +226,26 @@ func (s *state) context(c schema.Context) *contextState {
 	return cs
 }
 
+// entry returns what an ID stands for, nil if it is unknown. It lies in the state
+// and is good until that changes.
 func (s *state) entry(c schema.Context, id schema.ID) *idEntry {
 	cs := s.context(c)
 	if cs == nil {
 		return nil
 	}
-	e, _ := cs.ids.get(id)
-	return e
+	return cs.ids.ref(id)
 }
 
 // idOf returns the ID of a content in c, the smallest if an import gave it
 // several, and whether there is one.
 func (s *state) idOf(c schema.Context, key contentKey) (schema.ID, bool) {
-	p, ok := s.contents.get(key)
-	if !ok {
+	p := s.contents.ref(key)
+	if p == nil {
 		return 0, false
 	}
 	var id schema.ID
 	found := false
-	for _, at := range p.places {
+	for at := range p.places() {
 		if at.context == c && (!found || at.id < id) {
 			id, found = at.id, true
 		}

@@ -35,17 +35,26 @@ func (t *tree[K, V]) len() int { return t.n }
 
 // get returns the value under k, the zero value if there is none.
 func (t *tree[K, V]) get(k K) (V, bool) {
+	if v := t.ref(k); v != nil {
+		return *v, true
+	}
+	var zero V
+	return zero, false
+}
+
+// ref returns where the value under k lies, nil if there is none. It must not be
+// changed, and is good until the tree is.
+func (t *tree[K, V]) ref(k K) *V {
 	n := t.root
 	for n != nil && n.kids != nil {
 		n = n.kids[t.kid(n, k)]
 	}
 	if n != nil {
 		if i, ok := slices.BinarySearchFunc(n.keys, k, t.cmp); ok {
-			return n.vals[i], true
+			return &n.vals[i]
 		}
 	}
-	var zero V
-	return zero, false
+	return nil
 }
 
 // kid returns the index of the kid whose range k is in.

@@ -217,11 +217,10 @@ func (r *Registry) decideBatch(work *state, batch []*operation) (records []journ
 		}
 		for i, rec := range decided {
 			rec.Timestamp = now
-			var d decoded
-			if last != nil && i == len(decided)-1 {
-				d = *last
-			} else {
-				d = decode(rec)
+			d := last
+			if d == nil || i < len(decided)-1 {
+				read := decode(rec)
+				d = &read
 			}
 			if err := work.applyDecoded(rec, d); err != nil {
 				panic("registry: own record is not applicable: " + err.Error())

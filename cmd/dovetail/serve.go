@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -234,6 +235,7 @@ func serve(ctx context.Context, s serveSettings, stderr interface{ Write([]byte)
 	log.Info("ready", "registry", scheme+"://"+listener.Addr().String(), "broker", b.Addr("").String(),
 		"console", scheme+"://"+listener.Addr().String()+"/console/",
 		"data", s.dataDir, "version", versionString(), "took", time.Since(began).Round(time.Millisecond).String())
+	debug.FreeOSMemory() // what reading the journal has left behind
 
 	select {
 	case <-ctx.Done():

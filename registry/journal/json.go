@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -266,22 +267,44 @@ func closing(b string) int {
 	return len(b)
 }
 
-// plain reports whether s, a JSON string that was read without an error, is
-// spelled the way AppendQuoted spells it.
-func plain(s string) bool {
-	for i := 1; i < len(s)-1; i++ {
-		if s[i] != '\\' {
-			continue
+// spelled reads a string and returns it with its spelling, which is that of
+// AppendQuoted. The text lies in scratch, which is returned, or in the spelling
+// of somebody else.
+func (d *cursor) spelled(scratch []byte) (text, quoted string, grown []byte) {
+	if d.next() == '"' {
+		out, ascii := slices.Grow(scratch[:0], len(d.b)-d.i), true
+		for i := d.i + 1; i < len(d.b); i++ {
+			c := d.b[i]
+			if c == '\\' {
+				if i++; i == len(d.b) {
+					break
+				}
+				if c = shortEscapes[d.b[i]]; c == 0 {
+					break
+				}
+			} else if c == '"' {
+				text, quoted = unsafe.String(unsafe.SliceData(out), len(out)), d.b[d.i:i+1]
+				if !ascii && !utf8.ValidString(text) {
+					quoted = string(AppendQuoted(nil, text))
+				}
+				d.i = i + 1
+				return text, quoted, out
+			} else if c < 0x20 {
+				break
+			} else if c >= utf8.RuneSelf {
+				ascii = false
+			}
+			out = append(out, c)
 		}
-		i++
-		switch s[i] {
-		case '"', '\\', 'n', 'r', 't', 'b', 'f':
-		default:
-			return false
-		}
+		scratch = out
 	}
-	return utf8.ValidString(s)
+	text = d.str()
+	return text, string(AppendQuoted(nil, text)), scratch
 }
+
+// shortEscapes are those that AppendQuoted writes: what stands behind the
+// backslash, and what it means.
+var shortEscapes = [256]byte{'"': '"', '\\': '\\', 'n': '\n', 'r': '\r', 't': '\t', 'b': '\b', 'f': '\f'}
 
 func (d *cursor) escape(out []byte) []byte {
 	if d.i >= len(d.b) {

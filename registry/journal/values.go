@@ -3,7 +3,7 @@ package journal
 import (
 	"encoding/base64"
 	"fmt"
-	"strings"
+	"unsafe"
 
 	"github.com/dovetail-dev/dovetail/compat/schema"
 )
@@ -47,8 +47,20 @@ func AppendSchema(dst []byte, v SchemaValue) []byte {
 
 // ParseSchema reads a SCHEMA value.
 func ParseSchema(b []byte) (SchemaValue, error) {
+	v, _, err := parseSchema(nil, string(b))
+	return v, err
+}
+
+// ParseSchemaIn is ParseSchema without copies: Subject and Quoted lie in b, which
+// must not change while they are in use, and the definition's text in scratch,
+// which is returned, perhaps grown, for the next call.
+func ParseSchemaIn(scratch, b []byte) (SchemaValue, []byte, error) {
+	return parseSchema(scratch, unsafe.String(unsafe.SliceData(b), len(b)))
+}
+
+func parseSchema(scratch []byte, b string) (SchemaValue, []byte, error) {
 	var v SchemaValue
-	d := cursor{b: string(b)}
+	d := cursor{b: b}
 	d.object(func(name string) {
 		switch name {
 		case "subject":
@@ -74,14 +86,7 @@ func ParseSchema(b []byte) (SchemaValue, error) {
 		case "ruleSet":
 			v.Definition.RuleSet = d.ruleSet()
 		case "schema":
-			d.space()
-			start := d.i
-			v.Definition.Text = d.str()
-			if spelled := d.b[start:d.i]; d.err == nil && strings.HasPrefix(spelled, `"`) && plain(spelled) {
-				v.Quoted = clone(spelled)
-			} else {
-				v.Quoted = string(AppendQuoted(nil, v.Definition.Text))
-			}
+			v.Definition.Text, v.Quoted, scratch = d.spelled(scratch)
 		case "deleted":
 			v.Deleted = d.bool()
 		case "ts":
@@ -95,12 +100,12 @@ func ParseSchema(b []byte) (SchemaValue, error) {
 		v.Quoted = `""`
 	}
 	if err := d.end(); err != nil {
-		return SchemaValue{}, fmt.Errorf("journal: SCHEMA value: %w", err)
+		return SchemaValue{}, scratch, fmt.Errorf("journal: SCHEMA value: %w", err)
 	}
 	if v.Version < 1 || v.ID < 0 {
-		return SchemaValue{}, fmt.Errorf("journal: SCHEMA value of subject %q: version %d and id %d are not both positive", v.Subject, v.Version, v.ID)
+		return SchemaValue{}, scratch, fmt.Errorf("journal: SCHEMA value of subject %q: version %d and id %d are not both positive", v.Subject, v.Version, v.ID)
 	}
-	return v, nil
+	return v, scratch, nil
 }
 
 func schemaType(s string) schema.Type {

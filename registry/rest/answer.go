@@ -62,7 +62,7 @@ func (c *call) putText(s registry.Schema, v shown) {
 		c.putString(v.text)
 		return
 	}
-	c.put(s.QuotedText())
+	c.b = s.AppendQuotedText(c.b)
 }
 
 const hexDigits = "0123456789abcdef"
