@@ -17,6 +17,7 @@ import (
 
 func newCheck() *cobra.Command {
 	var (
+		who        credentials
 		against    []string
 		registry   string
 		level      string
@@ -47,6 +48,9 @@ Exit status: 0 compatible, 1 incompatible, 2 cannot tell.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cannotTell := func(err error) error { return exitStatus{check.ExitCannotTell, err} }
+			if err := fillFromEnv(cmd, credentialFlags, os.LookupEnv); err != nil {
+				return cannotTell(err)
+			}
 			folder := "."
 			if len(args) == 1 {
 				folder = args[0]
@@ -81,7 +85,7 @@ Exit status: 0 compatible, 1 incompatible, 2 cannot tell.`,
 				return cannotTell(errors.New("--against and --registry exclude each other"))
 			case registry != "":
 				var client *srclient.Client
-				if client, err = srclient.New(strings.Split(registry, ",")); err == nil {
+				if client, err = who.registry(registry); err == nil {
 					defer client.Close()
 					base, err = check.NewRegistry(client, subjects, !cmd.Flags().Changed("level"))
 				}
@@ -105,6 +109,7 @@ Exit status: 0 compatible, 1 incompatible, 2 cannot tell.`,
 		},
 	}
 	f := cmd.Flags()
+	who.flags(f)
 	f.StringArrayVar(&against, "against", nil, "git ref to compare with; repeat it, newest first, for a history")
 	f.StringVar(&registry, "registry", "", "URL of a registry to compare with")
 	f.StringVar(&level, "level", compat.LevelBackward.String(), "compatibility level; with --registry the subject's own level holds unless this is given")

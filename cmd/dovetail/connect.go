@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
@@ -20,6 +21,7 @@ import (
 // connection are the flags by which the commands that are clients find their
 // servers, Dovetail's or any other registry and Kafka cluster.
 type connection struct {
+	credentials
 	registry string
 	kafka    string
 	timeout  time.Duration
@@ -36,13 +38,18 @@ func (c *connection) flags(cmd *cobra.Command, registry, kafka bool) {
 		f.StringVar(&c.kafka, "kafka", "127.0.0.1:9092", "brokers to start from, host:port separated by commas ($DOVETAIL_KAFKA)")
 	}
 	f.DurationVar(&c.timeout, "timeout", 10*time.Second, "how long to wait for a server ($DOVETAIL_TIMEOUT)")
+	c.credentials.flags(f)
 	cmd.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return connectionEnv(cmd, os.LookupEnv) }
 }
 
 // connectionEnv fills the flags of a connection that the command line left out.
 func connectionEnv(cmd *cobra.Command, lookupEnv func(string) (string, bool)) error {
+	return fillFromEnv(cmd, append([]string{"registry", "kafka", "timeout", "output"}, credentialFlags...), lookupEnv)
+}
+
+func fillFromEnv(cmd *cobra.Command, names []string, lookupEnv func(string) (string, bool)) error {
 	var faults []error
-	for _, name := range []string{"registry", "kafka", "timeout", "output"} {
+	for _, name := range names {
 		f := cmd.Flags().Lookup(name)
 		if f == nil || f.Changed {
 			continue
@@ -58,11 +65,7 @@ func connectionEnv(cmd *cobra.Command, lookupEnv func(string) (string, bool)) er
 
 // openRegistry returns a client of the registry.
 func (c *connection) openRegistry() (*srclient.Client, error) {
-	client, err := srclient.New(strings.Split(c.registry, ","), srclient.WithRetries(1, 100*time.Millisecond, time.Second))
-	if err != nil {
-		return nil, fmt.Errorf("--registry: %w", err)
-	}
-	return client, nil
+	return c.credentials.registry(c.registry, srclient.WithRetries(1, 100*time.Millisecond, time.Second))
 }
 
 // registryError adds to an error of the registry what to do about it.
@@ -76,7 +79,7 @@ func (c *connection) registryError(err error) error {
 	case answered.Code == srclient.UnreadableAnswer:
 		return fmt.Errorf("what answers at %s is no registry: name one with --registry or DOVETAIL_REGISTRY (%w)", hideUser(c.registry), err)
 	case answered.Status == 401:
-		return fmt.Errorf("the registry wants to know who you are: give --registry http://user:password@host:port (%s)", answered.Message)
+		return fmt.Errorf("the registry wants to know who you are: give --user and --password-file, or a token (%s)", answered.Message)
 	}
 	return fmt.Errorf("%s (%d)", answered.Message, int(answered.Code))
 }
@@ -95,13 +98,17 @@ func hideUser(urls string) string {
 
 // openKafka returns a client that has reached a broker.
 func (c *connection) openKafka(ctx context.Context, opts ...kgo.Opt) (*kgo.Client, error) {
-	opts = append([]kgo.Opt{
+	own, err := c.credentials.kafka()
+	if err != nil {
+		return nil, err
+	}
+	opts = append(append([]kgo.Opt{
 		kgo.SeedBrokers(strings.Split(c.kafka, ",")...),
 		kgo.ClientID("dovetail"),
 		kgo.DialTimeout(c.timeout),
 		kgo.RetryTimeout(c.timeout),
 		kgo.RequestRetries(3),
-	}, opts...)
+	}, own...), opts...)
 	client, err := kgo.NewClient(opts...)
 	if err != nil {
 		return nil, fmt.Errorf("--kafka: %w", err)
@@ -110,9 +117,27 @@ func (c *connection) openKafka(ctx context.Context, opts ...kgo.Opt) (*kgo.Clien
 	defer cancel()
 	if err := client.Ping(ctx); err != nil {
 		client.Close()
+		if why := c.notLetIn(err); why != nil {
+			return nil, why
+		}
 		return nil, fmt.Errorf("no broker answers at %s: start one with `dovetail serve`, or name another with --kafka or DOVETAIL_KAFKA (%w)", c.kafka, err)
 	}
 	return client, nil
+}
+
+// notLetIn says what to do about a broker that answers, but lets nobody in; nil
+// if that is not what err is about.
+func (c *connection) notLetIn(err error) error {
+	var unknown x509.UnknownAuthorityError
+	switch {
+	case errors.Is(err, kerr.SaslAuthenticationFailed):
+		return fmt.Errorf("the broker at %s does not take user %q with this password (%w)", c.kafka, c.user, err)
+	case errors.Is(err, kerr.UnsupportedSaslMechanism):
+		return fmt.Errorf("the broker at %s does not know --sasl-mechanism %s (%w)", c.kafka, c.mechanism, err)
+	case errors.As(err, &unknown):
+		return fmt.Errorf("the certificate of the broker at %s is of an authority that is not known here: name it with --ca (%w)", c.kafka, err)
+	}
+	return nil
 }
 
 // admin runs one command of an administrator of the broker.

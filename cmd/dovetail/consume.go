@@ -9,7 +9,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -87,7 +86,7 @@ func (c *consumeCommand) run(ctx context.Context, topic string, w io.Writer, now
 			return err
 		}
 	}
-	t := &target{remaining: map[int32]int64{}, changed: make(chan struct{}, 1)}
+	t := newTarget()
 	opts := []kgo.Opt{kgo.KeepControlRecords(), kgo.ConsumeResetOffset(offset)}
 	if !c.uncommitted {
 		opts = append(opts, kgo.FetchIsolationLevel(kgo.ReadCommitted()))
@@ -111,7 +110,7 @@ func (c *consumeCommand) run(ctx context.Context, topic string, w io.Writer, now
 		}
 	}
 	out := bufio.NewWriter(w)
-	err = c.print(ctx, client, t, reader, out)
+	err = c.print(ctx, client, topic, t, reader, out)
 	return errors.Join(kafkaError(err), out.Flush())
 }
 
@@ -135,50 +134,6 @@ func parseFrom(s string, now time.Time) (kgo.Offset, error) {
 		}
 	}
 	return kgo.Offset{}, fmt.Errorf("--from %q: want start, end, an offset, a time such as 2026-03-01T12:00:00Z or a duration ago such as 15m", s)
-}
-
-// target is how far a run without --follow goes: the end offsets of partitions
-// that have something left.
-type target struct {
-	mu        sync.Mutex
-	known     bool // the partitions have been found out
-	remaining map[int32]int64
-	err       error
-	changed   chan struct{} // signalled after an assignment
-}
-
-func (t *target) fail(err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.known = true
-	t.err = errors.Join(t.err, err)
-	select {
-	case t.changed <- struct{}{}:
-	default:
-	}
-}
-
-func (t *target) drop(partitions []int32) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, p := range partitions {
-		delete(t.remaining, p)
-	}
-}
-
-func (t *target) read(partition int32, offset int64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if end, ok := t.remaining[partition]; ok && offset >= end-1 {
-		delete(t.remaining, partition)
-	}
-}
-
-// reached reports whether everything that was there has been read.
-func (t *target) reached() (bool, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.known && len(t.remaining) == 0, t.err
 }
 
 // partitions adds the partitions of a run without group, from where they begin.
@@ -244,7 +199,7 @@ func (c *consumeCommand) assign(ctx context.Context, client *kgo.Client, t *targ
 			at = o.At
 		}
 		if at < end.Offset {
-			t.remaining[p] = end.Offset
+			t.remaining[p] = span{next: at, end: end.Offset}
 		}
 	}
 	return nil
@@ -273,7 +228,7 @@ func (c *consumeCommand) begins(ctx context.Context, admin *kadm.Client, topic s
 }
 
 // print writes records until there is enough.
-func (c *consumeCommand) print(ctx context.Context, client *kgo.Client, t *target, reader *recordReader, out *bufio.Writer) error {
+func (c *consumeCommand) print(ctx context.Context, client *kgo.Client, topic string, t *target, reader *recordReader, out *bufio.Writer) error {
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)
 	printed := 0
@@ -284,6 +239,12 @@ func (c *consumeCommand) print(ctx context.Context, client *kgo.Client, t *targe
 		fetches, err := c.poll(ctx, client, t)
 		if err != nil || fetches == nil {
 			return err
+		}
+		if fetches.Empty() && !c.follow {
+			// Compaction may have left nothing up to the end.
+			if err := t.settle(ctx, client, topic, !c.uncommitted); err != nil {
+				return err
+			}
 		}
 		var last []*kgo.Record
 		for iter := fetches.RecordIter(); !iter.Done(); {
@@ -322,10 +283,17 @@ func (c *consumeCommand) print(ctx context.Context, client *kgo.Client, t *targe
 	}
 }
 
+// quiet is how long a run without --follow waits for records before it asks
+// whether any are left.
+const quiet = 500 * time.Millisecond
+
 // poll waits for records. It returns nothing when the command is stopped, and
-// empty fetches when the assignment has changed.
+// empty fetches when the assignment has changed, or none have come for a while.
 func (c *consumeCommand) poll(ctx context.Context, client *kgo.Client, t *target) (kgo.Fetches, error) {
 	waiting, cancel := context.WithCancel(ctx)
+	if !c.follow {
+		waiting, cancel = context.WithTimeout(ctx, quiet)
+	}
 	defer cancel()
 	stop := make(chan struct{})
 	defer close(stop)
@@ -341,7 +309,7 @@ func (c *consumeCommand) poll(ctx context.Context, client *kgo.Client, t *target
 		return nil, nil
 	}
 	for _, e := range fetches.Errors() {
-		if waiting.Err() != nil && errors.Is(e.Err, context.Canceled) {
+		if waiting.Err() != nil && errors.Is(e.Err, waiting.Err()) {
 			continue
 		}
 		return nil, fmt.Errorf("topic %s, partition %d: %w", e.Topic, e.Partition, e.Err)

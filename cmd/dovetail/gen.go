@@ -8,11 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/dovetail-dev/dovetail/clients/srclient"
 	"github.com/dovetail-dev/dovetail/cmd/dovetail/internal/check"
 	"github.com/dovetail-dev/dovetail/cmd/dovetail/internal/gen"
 	"github.com/dovetail-dev/dovetail/compat"
@@ -33,6 +31,7 @@ func newGen() *cobra.Command {
 
 func newGenGo() *cobra.Command {
 	var (
+		who                         credentials
 		pkg, out, registry, version string
 		subjects                    []string
 	)
@@ -52,8 +51,9 @@ Without --package it is called as go generate says ($GOPACKAGE), else "schemas".
   //go:generate dovetail gen go order.avsc --out order_gen.go`,
 		RunE: func(cmd *cobra.Command, files []string) error {
 			var schemas []gen.Schema
-			var err error
+			err := fillFromEnv(cmd, credentialFlags, os.LookupEnv)
 			switch {
+			case err != nil:
 			case registry != "" && len(files) > 0:
 				err = errors.New("files and --registry exclude each other")
 			case registry == "" && len(subjects) > 0:
@@ -61,7 +61,7 @@ Without --package it is called as go generate says ($GOPACKAGE), else "schemas".
 			case registry != "" && len(subjects) == 0:
 				err = errors.New("--registry needs --subject; repeat it for several")
 			case registry != "":
-				schemas, err = subjectsToGenerate(cmd.Context(), registry, subjects, version)
+				schemas, err = subjectsToGenerate(cmd.Context(), &who, registry, subjects, version)
 			case len(files) == 0:
 				err = errors.New("name .avsc files, or a registry and a subject")
 			default:
@@ -81,6 +81,7 @@ Without --package it is called as go generate says ($GOPACKAGE), else "schemas".
 		},
 	}
 	f := cmd.Flags()
+	who.flags(f)
 	f.StringVar(&pkg, "package", "", "package of the file")
 	f.StringVarP(&out, "out", "o", "", "file to write; standard output if empty")
 	f.StringVar(&registry, "registry", "", "URL of a registry, or several separated by commas")
@@ -140,7 +141,7 @@ func filesToGenerate(files []string) ([]gen.Schema, error) {
 }
 
 // subjectsToGenerate reads one version of each subject, with its references.
-func subjectsToGenerate(ctx context.Context, registry string, subjects []string, version string) ([]gen.Schema, error) {
+func subjectsToGenerate(ctx context.Context, who *credentials, registry string, subjects []string, version string) ([]gen.Schema, error) {
 	number := schema.Latest
 	if version != "latest" {
 		n, err := strconv.ParseInt(version, 10, 32)
@@ -149,7 +150,7 @@ func subjectsToGenerate(ctx context.Context, registry string, subjects []string,
 		}
 		number = schema.Version(n)
 	}
-	client, err := srclient.New(strings.Split(registry, ","))
+	client, err := who.registry(registry)
 	if err != nil {
 		return nil, err
 	}

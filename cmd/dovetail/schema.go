@@ -39,7 +39,7 @@ func newSchema() *cobra.Command {
 	s.connection.flags(cmd, true, false)
 	s.output.flag(cmd)
 	cmd.AddCommand(s.list(), s.get(), s.register(), s.versions(), s.delete(), s.level(), s.mode(), s.diff(), s.checkCompat(),
-		newSchemaImport(), newSchemaExport())
+		newSchemaImport(&s.credentials), newSchemaExport(&s.credentials))
 	return cmd
 }
 

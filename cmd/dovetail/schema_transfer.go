@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/dovetail-dev/dovetail/broker"
 	"github.com/dovetail-dev/dovetail/cmd/dovetail/internal/transfer"
@@ -17,7 +18,7 @@ import (
 
 const defaultCluster = "kafka://127.0.0.1:9092"
 
-func newSchemaImport() *cobra.Command {
+func newSchemaImport(who *credentials) *cobra.Command {
 	var (
 		from, to, dataDir string
 		skipUnknown       bool
@@ -52,12 +53,12 @@ target meanwhile.`,
 			if dataDir != "" && cmd.Flags().Changed("to") {
 				return exitStatus{2, errors.New("--to and --data-dir exclude each other")}
 			}
-			source, closeSource, err := openTransferSource(cmd, from, args)
+			source, closeSource, err := openTransferSource(cmd, who, from, args)
 			if err != nil {
 				return err
 			}
 			defer closeSource()
-			target, closeTarget, err := openTransferTopic(ctx, to, dataDir, 0, true)
+			target, closeTarget, err := openTransferTopic(ctx, who, to, dataDir, 0, true)
 			if err != nil {
 				return err
 			}
@@ -80,7 +81,7 @@ target meanwhile.`,
 	return cmd
 }
 
-func newSchemaExport() *cobra.Command {
+func newSchemaExport(who *credentials) *cobra.Command {
 	var from, dataDir string
 	cmd := &cobra.Command{
 		Use:   "export [file|-]",
@@ -101,7 +102,7 @@ If the file has been begun by an export, it goes on behind its last whole line.`
 			if len(args) == 1 {
 				name = args[0]
 			}
-			return exportSchemas(cmd, from, dataDir, name)
+			return exportSchemas(cmd, who, from, dataDir, name)
 		},
 	}
 	f := cmd.Flags()
@@ -111,9 +112,9 @@ If the file has been begun by an export, it goes on behind its last whole line.`
 }
 
 // exportSchemas writes to a file, behind what it has, or to standard output.
-func exportSchemas(cmd *cobra.Command, from, dataDir, name string) error {
+func exportSchemas(cmd *cobra.Command, who *credentials, from, dataDir, name string) error {
 	if name == "-" {
-		_, err := exportTo(cmd, cmd.OutOrStdout(), from, dataDir, 0)
+		_, err := exportTo(cmd, cmd.OutOrStdout(), who, from, dataDir, 0)
 		return err
 	}
 	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
@@ -129,7 +130,7 @@ func exportSchemas(cmd *cobra.Command, from, dataDir, name string) error {
 	}
 	written := 0
 	if err == nil {
-		written, err = exportTo(cmd, file, from, dataDir, offset)
+		written, err = exportTo(cmd, file, who, from, dataDir, offset)
 	}
 	if err == nil {
 		err = file.Sync()
@@ -142,8 +143,8 @@ func exportSchemas(cmd *cobra.Command, from, dataDir, name string) error {
 }
 
 // exportTo writes the records from an offset on, and returns how many.
-func exportTo(cmd *cobra.Command, out io.Writer, from, dataDir string, offset int64) (int, error) {
-	source, closeSource, err := openTransferTopic(cmd.Context(), from, dataDir, offset, false)
+func exportTo(cmd *cobra.Command, out io.Writer, who *credentials, from, dataDir string, offset int64) (int, error) {
+	source, closeSource, err := openTransferTopic(cmd.Context(), who, from, dataDir, offset, false)
 	if err != nil {
 		return 0, err
 	}
@@ -164,9 +165,9 @@ func newBar(cmd *cobra.Command) (*transfer.Bar, func(float64, transfer.Counts)) 
 }
 
 // openTransferSource opens a cluster, or the file that args name.
-func openTransferSource(cmd *cobra.Command, from string, args []string) (transfer.Source, func() error, error) {
+func openTransferSource(cmd *cobra.Command, who *credentials, from string, args []string) (transfer.Source, func() error, error) {
 	if from != "" {
-		return openTransferTopic(cmd.Context(), from, "", 0, false)
+		return openTransferTopic(cmd.Context(), who, from, "", 0, false)
 	}
 	if args[0] == "-" {
 		return transfer.NewLines("standard input", cmd.InOrStdin(), 0), func() error { return nil }, nil
@@ -184,7 +185,7 @@ func openTransferSource(cmd *cobra.Command, from string, args []string) (transfe
 
 // openTransferTopic opens the topic of a cluster, or of a data directory, which
 // it serves to itself meanwhile.
-func openTransferTopic(ctx context.Context, cluster, dataDir string, offset int64, create bool) (*transfer.Topic, func() error, error) {
+func openTransferTopic(ctx context.Context, who *credentials, cluster, dataDir string, offset int64, create bool) (*transfer.Topic, func() error, error) {
 	stop := func() error { return nil }
 	scheme, rest, _ := strings.Cut(cluster, "://")
 	addrs, topic, _ := strings.Cut(rest, "/")
@@ -214,7 +215,14 @@ func openTransferTopic(ctx context.Context, cluster, dataDir string, offset int6
 	if topic == "" {
 		topic = schemasTopic
 	}
-	t, err := transfer.OpenTopic(ctx, transfer.TopicOptions{Brokers: strings.Split(addrs, ","), Topic: topic, From: offset, Create: create})
+	var own []kgo.Opt
+	if dataDir == "" {
+		var err error
+		if own, err = who.kafka(); err != nil {
+			return nil, nil, err
+		}
+	}
+	t, err := transfer.OpenTopic(ctx, transfer.TopicOptions{Brokers: strings.Split(addrs, ","), Topic: topic, From: offset, Create: create, Client: own})
 	if err != nil {
 		return nil, nil, errors.Join(err, stop())
 	}

@@ -22,8 +22,10 @@ func TestMain(m *testing.M) {
 // print and how they end.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir:  "testdata/script",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"ready": waitReady},
+		Dir: "testdata/script",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"ready": waitReady, "readytls": waitReadyTLS, "certificates": writeCertificates,
+		},
 		Setup: func(env *testscript.Env) error {
 			for _, name := range []string{"HTTP", "KAFKA"} {
 				addr, err := freeAddr()
@@ -57,9 +59,12 @@ func waitReady(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 0 {
 		ts.Fatalf("usage: ready")
 	}
-	url := "http://" + ts.Getenv("HTTP") + "/readyz"
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		answer, err := http.Get(url)
+	waitFor(ts, http.DefaultClient, "http://"+ts.Getenv("HTTP")+"/readyz")
+}
+
+func waitFor(ts *testscript.TestScript, client *http.Client, url string) {
+	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		answer, err := client.Get(url)
 		if err != nil {
 			continue
 		}

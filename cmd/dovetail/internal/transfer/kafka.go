@@ -44,6 +44,7 @@ type TopicOptions struct {
 	From    int64         // first offset to read
 	Create  bool          // if it is not there
 	Timeout time.Duration // zero means 30 seconds
+	Client  []kgo.Opt     // further options of clients: TLS, SASL
 }
 
 // OpenTopic connects to a cluster. Close it.
@@ -54,7 +55,7 @@ func OpenTopic(ctx context.Context, o TopicOptions) (*Topic, error) {
 	t := &Topic{name: o.Topic, timeout: o.Timeout, last: -1, failed: make(chan error, 1)}
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
-	plain, err := kgo.NewClient(kgo.SeedBrokers(o.Brokers...), kgo.ClientID(clientID), kgo.RetryTimeout(o.Timeout))
+	plain, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(o.Brokers...), kgo.ClientID(clientID), kgo.RetryTimeout(o.Timeout)}, o.Client...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +71,7 @@ func OpenTopic(ctx context.Context, o TopicOptions) (*Topic, error) {
 	if t.most > 0 {
 		opts = append(opts, kgo.ProducerBatchMaxBytes(min(t.most, 64<<20)))
 	}
-	t.client, err = kgo.NewClient(opts...)
+	t.client, err = kgo.NewClient(append(opts, o.Client...)...)
 	return t, err
 }
 
