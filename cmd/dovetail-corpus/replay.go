@@ -29,32 +29,46 @@ type Refusal struct {
 
 // Result is what one level says about a history.
 type Result struct {
+	Level         compat.Level
 	Registrations int
 	Refusals      []Refusal
 	Slowest       time.Duration
 	SlowestOf     string
 }
 
-// Replay registers the releases in order in a registry of its own. What the
-// level refuses is registered all the same afterwards, as it was published: the
-// next release is compared with it.
-func Replay(ctx context.Context, level compat.Level, h History, releases []Release, slowest time.Duration) (*Result, error) {
-	reg, err := registry.Open(ctx, registry.Options{Journal: &journal.Memory{}, DefaultLevel: &level})
+// parsedBytes is enough for two releases of the largest history: the levels, one
+// after the other, compare the same texts.
+const parsedBytes = 128 << 20
+
+// Replay registers the releases in order under each of the levels, which have
+// a context of one registry each. What a level refuses is registered all the
+// same afterwards, as it was published: the next release is compared with it.
+func Replay(ctx context.Context, levels []compat.Level, h History, releases []Release, slowest time.Duration) ([]*Result, error) {
+	reg, err := registry.Open(ctx, registry.Options{Journal: &journal.Memory{}, ParsedBytes: parsedBytes})
 	if err != nil {
 		return nil, err
 	}
 	defer reg.Close()
-	result := &Result{}
+	var results []*Result
+	for _, level := range levels {
+		patch := registry.ConfigPatch{Level: registry.Patch[string]{Set: true, Value: level.String()}}
+		if _, err := reg.SetConfig(ctx, schema.Qualify(contextOf(level), ""), patch); err != nil {
+			return nil, err
+		}
+		results = append(results, &Result{Level: level})
+	}
 	for _, release := range releases {
-		r := replaying{reg: reg, history: h, release: release, slowest: slowest, result: result, done: map[string]schema.Version{}}
+		r := replaying{reg: reg, history: h, release: release, slowest: slowest, results: results, done: map[string]schema.Version{}}
 		for _, path := range sorted(release.Files) {
 			if _, err := r.register(ctx, path, nil); err != nil {
 				return nil, fmt.Errorf("%s, %s: %w", release.Version, path, err)
 			}
 		}
 	}
-	return result, nil
+	return results, nil
 }
+
+func contextOf(level compat.Level) schema.Context { return schema.Context("." + level.String()) }
 
 func sorted(files map[string]string) []string {
 	paths := make([]string, 0, len(files))
@@ -71,7 +85,7 @@ type replaying struct {
 	history History
 	release Release
 	slowest time.Duration
-	result  *Result
+	results []*Result
 	done    map[string]schema.Version // by path
 }
 
@@ -98,31 +112,37 @@ func (r *replaying) register(ctx context.Context, path string, trail []string) (
 			def.References = append(def.References, schema.Reference{Name: m[1], Subject: schema.Subject(m[1]), Version: v})
 		}
 	}
-	v, err := r.one(ctx, schema.Subject(path), def)
-	if err == nil {
-		r.done[path] = v
+	var v schema.Version
+	for _, result := range r.results {
+		made, err := r.one(ctx, result, schema.Subject(path), def)
+		if err != nil {
+			return 0, fmt.Errorf("under %s: %w", result.Level, err)
+		}
+		v = made
 	}
-	return v, err
+	r.done[path] = v
+	return v, nil
 }
 
 // one registers a definition, by force if the level refuses it.
-func (r *replaying) one(ctx context.Context, subject schema.Subject, def schema.Definition) (schema.Version, error) {
+func (r *replaying) one(ctx context.Context, result *Result, subject schema.Subject, def schema.Definition) (schema.Version, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.slowest)
 	defer cancel()
+	qualified := subject.In(contextOf(result.Level))
 	began := time.Now()
-	made, err := r.reg.Register(ctx, subject, registry.RegisterRequest{Definition: def})
+	made, err := r.reg.Register(ctx, qualified, registry.RegisterRequest{Definition: def})
 	took := time.Since(began)
-	r.result.Registrations++
-	if took > r.result.Slowest {
-		r.result.Slowest, r.result.SlowestOf = took, r.release.Version+" "+string(subject)
+	result.Registrations++
+	if took > result.Slowest {
+		result.Slowest, result.SlowestOf = took, r.release.Version+" "+string(subject)
 	}
 	if took > r.slowest {
 		return 0, fmt.Errorf("registering took %s", took.Round(time.Millisecond))
 	}
 	var refused *registry.Error
 	if errors.As(err, &refused) && refused.Incompatible != nil {
-		r.result.Refusals = append(r.result.Refusals, Refusal{r.release.Version, subject, refused.Incompatible.Explain()})
-		made, err = r.reg.Register(ctx, subject, registry.RegisterRequest{Definition: def, Force: true})
+		result.Refusals = append(result.Refusals, Refusal{r.release.Version, subject, refused.Incompatible.Explain()})
+		made, err = r.reg.Register(ctx, qualified, registry.RegisterRequest{Definition: def, Force: true})
 	}
 	return made.Version, err
 }

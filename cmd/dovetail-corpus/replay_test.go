@@ -24,10 +24,11 @@ func TestReplayGoesOnBehindARefusal(t *testing.T) {
 		{"3", map[string]string{"a/user.proto": user("int64 name = 2; bool old = 3;"), "base.proto": base}},
 	}
 	for level, refused := range map[compat.Level]int{compat.LevelBackward: 1, compat.LevelBackwardTransitive: 2} {
-		r, err := Replay(context.Background(), level, h, releases, time.Minute)
+		results, err := Replay(context.Background(), []compat.Level{level}, h, releases, time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
+		r := results[0]
 		if r.Registrations != 6 || len(r.Refusals) != refused {
 			t.Errorf("%s: %d registrations, refusals %+v", level, r.Registrations, r.Refusals)
 		}
@@ -37,7 +38,7 @@ func TestReplayGoesOnBehindARefusal(t *testing.T) {
 			}
 		}
 		var out strings.Builder
-		r.print(&out, level, 5)
+		r.print(&out, 5)
 		if refused > 0 && !strings.Contains(out.String(), "2  a/user.proto  1 findings\n      version 1, BACKWARD, ") {
 			t.Errorf("printed\n%s", out.String())
 		}
@@ -50,7 +51,7 @@ func TestReplayRefusesCirclesAndBrokenSchemas(t *testing.T) {
 		"circle":  {"a.proto": `import "b.proto";`, "b.proto": `import "a.proto";`},
 		"a.proto": {"a.proto": `message {`},
 	} {
-		_, err := Replay(context.Background(), compat.LevelBackward, h, []Release{{"1", files}}, time.Minute)
+		_, err := Replay(context.Background(), []compat.Level{compat.LevelBackward}, h, []Release{{"1", files}}, time.Minute)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
