@@ -6,13 +6,11 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/schemaregistry"
 	"github.com/confluentinc/confluent-kafka-go/v2/schemaregistry/serde"
 	"github.com/confluentinc/confluent-kafka-go/v2/schemaregistry/serde/avrov2"
-
-	"github.com/dovetail-dev/dovetail/serde/avro/avrobench"
 )
 
 // confluentPeer is confluent-kafka-go's Avro serde at its fastest setting: the
 // latest version is used, nothing is registered.
-func confluentPeer(url string) (*wholePeer, error) {
+func confluentPeer[T any](url string) (*wholePeer[T], error) {
 	client, err := schemaregistry.NewClient(schemaregistry.NewConfig(url))
 	if err != nil {
 		return nil, err
@@ -33,10 +31,10 @@ func confluentPeer(url string) (*wholePeer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &wholePeer{
+	return &wholePeer[T]{
 		name:        confluentName,
-		serialize:   func(v *avrobench.Order) ([]byte, error) { return s.Serialize(plainTopic, v) },
-		deserialize: func(data []byte, v *avrobench.Order) error { return d.DeserializeInto(plainTopic, data, v) },
-		evolved:     func(data []byte, v *avrobench.Order) error { return latest.DeserializeInto(evolvedTopic, data, v) },
+		serialize:   func(v *T) ([]byte, error) { return s.Serialize(plainTopic, v) },
+		deserialize: func(data []byte, v *T) error { return d.DeserializeInto(plainTopic, data, v) },
+		evolved:     func(data []byte, v *T) error { return latest.DeserializeInto(evolvedTopic, data, v) },
 	}, nil
 }

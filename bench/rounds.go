@@ -50,6 +50,9 @@ func interleave(ctx context.Context, rounds int, turn time.Duration, ops ...op) 
 
 // calibrate finds how often an op fits into a turn, and warms it up.
 func calibrate(o op, turn time.Duration) (int, error) {
+	if err := o.run(1); err != nil { // the first time may do what later ones need not
+		return 0, fmt.Errorf("%s: %w", o.name, err)
+	}
 	for n := 1; ; n *= 4 {
 		began := time.Now()
 		if err := o.run(n); err != nil {

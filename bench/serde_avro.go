@@ -64,7 +64,16 @@ func benchShape[T any](ctx context.Context, o options, r *report, s shape[T]) er
 	if err != nil {
 		return err
 	}
+	copying, err := avro.NewCodec[T](ours)
+	if err != nil {
+		return err
+	}
 	theirs, err := hamba.Parse(s.text)
+	if err != nil {
+		return err
+	}
+	// goavro knows no structs: it decodes to maps and encodes them.
+	third, err := goavro.NewCodec(s.text)
 	if err != nil {
 		return err
 	}
@@ -91,29 +100,29 @@ func benchShape[T any](ctx context.Context, o options, r *report, s shape[T]) er
 			return err
 		}
 	}
-	rounds, turn := o.rounds()
-	if err := benchEncode(ctx, o, r, s, codec, theirs, other, data); err != nil {
+	rounds, turn := o.codecRounds()
+	if err := benchEncode(ctx, o, r, s, codec, theirs, other, third, data); err != nil {
 		return err
 	}
 
-	t, err := interleave(ctx, rounds, turn,
+	t, err := interleaveCPU(ctx, rounds, turn,
 		repeat("ours", func() error { return codec.Decode(data, new(T)) }),
 		repeat(hambaName, func() error { return hamba.Unmarshal(theirs, data, new(T)) }),
-		repeat(twmbName, func() error { _, err := other.Decode(data, new(T)); return err }))
+		repeat("ours, no arena", func() error { return copying.Decode(data, new(T)) }),
+		repeat(twmbName, func() error { _, err := other.Decode(data, new(T)); return err }),
+		repeat(goavroName+" (maps)", func() error { _, _, err := third.NativeFromBinary(data); return err }))
 	if err != nil {
 		return err
 	}
-	r.faster("Avro decode, new struct, "+s.name, t, "ours", hambaName, atLeast(s.decode))
-	r.faster("Avro decode, new struct, "+s.name, t, "ours", twmbName, target{})
+	name := "Avro decode, new struct, " + s.name
+	r.faster(name, t, "ours", hambaName, atLeast(s.decode))
+	r.faster(name+", no arena", t, "ours, no arena", hambaName, target{})
+	r.faster(name, t, "ours", twmbName, target{})
+	r.faster(name, t, "ours", goavroName+" (maps)", target{})
 	return benchEvolved(ctx, o, r, s)
 }
 
-func benchEncode[T any](ctx context.Context, o options, r *report, s shape[T], codec *avro.Codec[T], theirs hamba.Schema, other *twmb.Schema, data []byte) error {
-	// goavro knows no structs: it is given what it decodes to.
-	third, err := goavro.NewCodec(s.text)
-	if err != nil {
-		return err
-	}
+func benchEncode[T any](ctx context.Context, o options, r *report, s shape[T], codec *avro.Codec[T], theirs hamba.Schema, other *twmb.Schema, third *goavro.Codec, data []byte) error {
 	native, _, err := third.NativeFromBinary(data)
 	if err != nil {
 		return fmt.Errorf("goavro: %w", err)
@@ -121,8 +130,8 @@ func benchEncode[T any](ctx context.Context, o options, r *report, s shape[T], c
 	buf := make([]byte, 0, 1<<17)
 	writer := hamba.NewEncoderForSchema(theirs, &reused{buf: buf})
 	append1 := func() error { _, err := codec.Append(buf, &s.value); return err }
-	rounds, turn := o.rounds()
-	t, err := interleave(ctx, rounds, turn,
+	rounds, turn := o.codecRounds()
+	t, err := interleaveCPU(ctx, rounds, turn,
 		repeat("ours", append1),
 		repeat(hambaName, func() error { return writer.Encode(&s.value) }),
 		repeat(twmbName, func() error { _, err := other.AppendEncode(buf, &s.value); return err }),
@@ -200,8 +209,8 @@ func benchEvolved[T any](ctx context.Context, o options, r *report, s shape[T]) 
 			return err
 		}
 	}
-	rounds, turn := o.rounds()
-	t, err := interleave(ctx, rounds, turn,
+	rounds, turn := o.codecRounds()
+	t, err := interleaveCPU(ctx, rounds, turn,
 		repeat("ours", func() error { return codec.Decode(data, new(T)) }),
 		repeat(hambaName, func() error { return hamba.Unmarshal(resolved, data, new(T)) }),
 		repeat(twmbName, func() error { _, err := tr.Decode(data, new(T)); return err }))
@@ -268,8 +277,8 @@ func benchWalk(ctx context.Context, o options, r *report) error {
 		return fmt.Errorf("not the order as JSON: %s", text)
 	}
 	typed, generic := hambaName+" decode to a struct", hambaName+" map, encoding/json"
-	rounds, turn := o.rounds()
-	t, err := interleave(ctx, rounds, turn,
+	rounds, turn := o.codecRounds()
+	t, err := interleaveCPU(ctx, rounds, turn,
 		repeat("walk", func() error { return strict.Validate(data) }),
 		repeat("walk, no UTF-8", func() error { return lax.Validate(data) }),
 		repeat(typed, func() error { return hamba.Unmarshal(theirs, data, new(avrobench.Order)) }),

@@ -98,8 +98,8 @@ func benchJSONSchema(ctx context.Context, o options, r *report) error {
 	if v.Validate(bad) == nil || theirs(bad) == nil {
 		return errors.New("an order with an unknown status passes")
 	}
-	rounds, turn := o.rounds()
-	t, err := interleave(ctx, rounds, turn,
+	rounds, turn := o.codecRounds()
+	t, err := interleaveCPU(ctx, rounds, turn,
 		repeat("ours", func() error { return v.Validate(payload) }),
 		repeat(santhoshName, func() error { return theirs(payload) }))
 	if err != nil {

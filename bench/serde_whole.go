@@ -15,28 +15,30 @@ import (
 	"github.com/dovetail-dev/dovetail/registry/rest"
 	"github.com/dovetail-dev/dovetail/serde"
 	"github.com/dovetail-dev/dovetail/serde/avro"
-	"github.com/dovetail-dev/dovetail/serde/avro/avrobench"
 )
 
 // Topics of the whole serializers: one with one version, one with an older and
 // a newer one.
-const plainTopic, evolvedTopic = "orders", "orders-evolved"
+const plainTopic, evolvedTopic = "records", "records-evolved"
 
-// wholePeer is somebody else's serializer and deserializer of an order, warm.
-type wholePeer struct {
+// wholePeer is somebody else's serializer and deserializer of T, warm.
+type wholePeer[T any] struct {
 	name        string
-	serialize   func(v *avrobench.Order) ([]byte, error)
-	deserialize func(data []byte, v *avrobench.Order) error
+	serialize   func(v *T) ([]byte, error)
+	deserialize func(data []byte, v *T) error
 	// evolved reads a record of evolvedTopic's older version as its latest; nil
 	// if the peer cannot.
-	evolved func(data []byte, v *avrobench.Order) error
+	evolved func(data []byte, v *T) error
 }
+
+// wholeTargets are against confluent-kafka-go.
+type wholeTargets struct{ serialize, deserialize, evolved target }
 
 const confluentName, franzName = "confluent-kafka-go v2.11.1 avrov2, latest version", "franz-go/pkg/sr v1.8.0 + hamba"
 
 // benchWhole measures framing, ID cache, subject name and codec together,
 // against a registry on loopback that the warm loops never ask.
-func benchWhole(ctx context.Context, o options, r *report) error {
+func benchWhole[T any](ctx context.Context, o options, r *report, s shape[T], goals wholeTargets) error {
 	reg, err := registry.Open(ctx, registry.Options{Journal: &journal.Memory{}})
 	if err != nil {
 		return err
@@ -48,105 +50,106 @@ func benchWhole(ctx context.Context, o options, r *report) error {
 	if err != nil {
 		return err
 	}
-	order := shape[avrobench.Order]{text: avrobench.OrderText, value: avrobench.NewOrder(), late: "notes", lateDefault: `""`}
-	older, newer, err := order.versions()
+	older, newer, err := s.versions()
 	if err != nil {
 		return err
 	}
 	var ids []schema.ID
-	for _, at := range []struct{ topic, text string }{{plainTopic, order.text}, {evolvedTopic, older}, {evolvedTopic, newer}} {
+	for _, at := range []struct{ topic, text string }{{plainTopic, s.text}, {evolvedTopic, older}, {evolvedTopic, newer}} {
 		got, err := client.Register(ctx, schema.Subject(at.topic+"-value"), schema.Definition{Type: schema.Avro, Text: at.text}, serde.RegisterOptions{})
 		if err != nil {
 			return err
 		}
 		ids = append(ids, got.ID)
 	}
-	payload, err := olderPayload(order, older)
+	payload, err := olderPayload(s, older)
 	if err != nil {
 		return err
 	}
 	old := append([]byte{0, byte(ids[1] >> 24), byte(ids[1] >> 16), byte(ids[1] >> 8), byte(ids[1])}, payload...)
 
-	ours, err := newOurs(client, order.text, newer)
+	ours, err := newOurs[T](client, s.text, newer)
 	if err != nil {
 		return err
 	}
-	peers := map[string]*wholePeer{}
-	confluent, err := confluentPeer(server.URL)
+	peers := map[string]*wholePeer[T]{}
+	confluent, err := confluentPeer[T](server.URL)
 	if err != nil {
-		r.missing("serialize, order", confluentName, atLeast(5), err.Error())
-		r.missing("deserialize, order", confluentName, atLeast(2), err.Error())
-		r.missing("deserialize an older version, order", confluentName, atLeast(30), err.Error())
+		r.missing("serialize, "+s.name, confluentName, goals.serialize, err.Error())
+		r.missing("deserialize, "+s.name, confluentName, goals.deserialize, err.Error())
+		r.missing("deserialize an older version, "+s.name, confluentName, goals.evolved, err.Error())
 	} else {
 		peers[confluentName] = confluent
 	}
-	if peers[franzName], err = franzPeer(ids[0]); err != nil {
+	if peers[franzName], err = franzPeer[T](s.text, ids[0]); err != nil {
 		return err
 	}
 
-	data, err := ours.serializer.Append(ctx, nil, plainTopic, order.value)
+	data, err := ours.serializer.Append(ctx, nil, plainTopic, s.value)
 	if err != nil {
 		return err
 	}
-	var want avrobench.Order
+	var want T
 	if err := ours.evolved.Decode(ctx, evolvedTopic, old, &want); err != nil {
 		return err
 	}
-	v, buf := order.value, make([]byte, 0, 4096)
+	v, buf := s.value, make([]byte, 0, 1<<17)
 	write := []op{
-		repeat("ours", func() error { _, err := ours.serializer.Append(ctx, nil, plainTopic, v); return err }),
-		repeat("ours, reused buffer", func() error { _, err := ours.serializer.Append(ctx, buf, plainTopic, v); return err }),
+		repeat("ours", func() error { _, _, err := ours.serializer.AppendPointer(ctx, nil, plainTopic, &v); return err }),
+		repeat("ours, by value", func() error { _, err := ours.serializer.Append(ctx, nil, plainTopic, v); return err }),
+		repeat("ours, reused buffer", func() error { _, _, err := ours.serializer.AppendPointer(ctx, buf, plainTopic, &v); return err }),
 	}
 	read := []op{
-		repeat("ours", func() error { return ours.arena.Decode(ctx, plainTopic, data, new(avrobench.Order)) }),
-		repeat("ours, copying strings", func() error { return ours.copying.Decode(ctx, plainTopic, data, new(avrobench.Order)) }),
+		repeat("ours", func() error { return ours.arena.Decode(ctx, plainTopic, data, new(T)) }),
+		repeat("ours, no arena", func() error { return ours.copying.Decode(ctx, plainTopic, data, new(T)) }),
 	}
-	readOld := []op{repeat("ours", func() error { return ours.evolved.Decode(ctx, evolvedTopic, old, new(avrobench.Order)) })}
+	readOld := []op{repeat("ours", func() error { return ours.evolved.Decode(ctx, evolvedTopic, old, new(T)) })}
 	for _, p := range peers {
-		if err := p.check(order.value, data, old, want); err != nil {
+		if err := p.check(s.value, data, old, want); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
 		write = append(write, repeat(p.name, func() error { _, err := p.serialize(&v); return err }))
-		read = append(read, repeat(p.name, func() error { return p.deserialize(data, new(avrobench.Order)) }))
+		read = append(read, repeat(p.name, func() error { return p.deserialize(data, new(T)) }))
 		if p.evolved != nil {
-			readOld = append(readOld, repeat(p.name, func() error { return p.evolved(old, new(avrobench.Order)) }))
+			readOld = append(readOld, repeat(p.name, func() error { return p.evolved(old, new(T)) }))
 		}
 	}
-	rounds, turn := o.rounds()
-	t, err := interleave(ctx, rounds, turn, write...)
+	rounds, turn := o.codecRounds()
+	t, err := interleaveCPU(ctx, rounds, turn, write...)
 	if err != nil {
 		return err
 	}
 	if confluent != nil {
-		r.faster("serialize, order", t, "ours", confluentName, atLeast(5))
-		r.faster("serialize into a reused buffer, order", t, "ours, reused buffer", confluentName, target{})
+		r.faster("serialize, "+s.name, t, "ours", confluentName, goals.serialize)
+		r.faster("serialize by value, "+s.name, t, "ours, by value", confluentName, target{})
+		r.faster("serialize into a reused buffer, "+s.name, t, "ours, reused buffer", confluentName, target{})
 	}
-	r.faster("serialize, order", t, "ours", franzName, target{})
-	if t, err = interleave(ctx, rounds, turn, read...); err != nil {
+	r.faster("serialize, "+s.name, t, "ours", franzName, target{})
+	if t, err = interleaveCPU(ctx, rounds, turn, read...); err != nil {
 		return err
 	}
 	if confluent != nil {
-		r.faster("deserialize, order", t, "ours", confluentName, atLeast(2)).Note = "strings share one copy of the payload"
-		r.faster("deserialize copying each string, order", t, "ours, copying strings", confluentName, target{})
+		r.faster("deserialize, "+s.name, t, "ours", confluentName, goals.deserialize).Note = "texts share one block (WithArena)"
+		r.faster("deserialize, no arena, "+s.name, t, "ours, no arena", confluentName, target{})
 	}
-	r.faster("deserialize, order", t, "ours", franzName, target{})
-	if t, err = interleave(ctx, rounds, turn, readOld...); err != nil {
+	r.faster("deserialize, "+s.name, t, "ours", franzName, target{})
+	if t, err = interleaveCPU(ctx, rounds, turn, readOld...); err != nil {
 		return err
 	}
 	if confluent != nil {
-		r.faster("deserialize an older version, order", t, "ours", confluentName, atLeast(30))
+		r.faster("deserialize an older version, "+s.name, t, "ours", confluentName, goals.evolved)
 	}
 	return nil
 }
 
 // check sees that a peer does what is measured.
-func (p *wholePeer) check(v avrobench.Order, data, old []byte, want avrobench.Order) error {
+func (p *wholePeer[T]) check(v T, data, old []byte, want T) error {
 	mine, err := p.serialize(&v)
 	if err != nil {
 		return err
 	}
 	for _, b := range [][]byte{data, mine} {
-		var got avrobench.Order
+		var got T
 		if err := p.deserialize(b, &got); err != nil {
 			return err
 		}
@@ -157,7 +160,7 @@ func (p *wholePeer) check(v avrobench.Order, data, old []byte, want avrobench.Or
 	if p.evolved == nil {
 		return nil
 	}
-	var got avrobench.Order
+	var got T
 	if err := p.evolved(old, &got); err != nil {
 		return err
 	}
@@ -165,21 +168,21 @@ func (p *wholePeer) check(v avrobench.Order, data, old []byte, want avrobench.Or
 }
 
 // ourSerde is what is measured of ours.
-type ourSerde struct {
-	serializer              *serde.Serializer[avrobench.Order]
-	arena, copying, evolved *serde.Deserializer[avrobench.Order]
+type ourSerde[T any] struct {
+	serializer              *serde.Serializer[T]
+	arena, copying, evolved *serde.Deserializer[T]
 }
 
-func newOurs(client *srclient.Client, text, newer string) (s ourSerde, err error) {
-	if s.serializer, err = avro.NewSerializer[avrobench.Order](client, text, serde.WithAutoRegister()); err != nil {
+func newOurs[T any](client *srclient.Client, text, newer string) (s ourSerde[T], err error) {
+	if s.serializer, err = avro.NewSerializer[T](client, text, serde.WithAutoRegister()); err != nil {
 		return s, err
 	}
 	for _, d := range []struct {
-		to    **serde.Deserializer[avrobench.Order]
+		to    **serde.Deserializer[T]
 		text  string
 		codec []avro.Option
 	}{{&s.arena, text, []avro.Option{avro.WithArena()}}, {&s.copying, text, nil}, {&s.evolved, newer, []avro.Option{avro.WithArena()}}} {
-		f, err := avro.NewFormat[avrobench.Order](avro.FormatOptions{Text: d.text, Codec: d.codec})
+		f, err := avro.NewFormat[T](avro.FormatOptions{Text: d.text, Codec: d.codec})
 		if err != nil {
 			return s, err
 		}
@@ -191,18 +194,18 @@ func newOurs(client *srclient.Client, text, newer string) (s ourSerde, err error
 }
 
 // franzPeer is franz-go's serde, which leaves schemas and IDs to the caller.
-func franzPeer(id schema.ID) (*wholePeer, error) {
-	parsed, err := hamba.Parse(avrobench.OrderText)
+func franzPeer[T any](text string, id schema.ID) (*wholePeer[T], error) {
+	parsed, err := hamba.Parse(text)
 	if err != nil {
 		return nil, err
 	}
 	var s sr.Serde
-	s.Register(int(id), &avrobench.Order{},
+	s.Register(int(id), new(T),
 		sr.EncodeFn(func(v any) ([]byte, error) { return hamba.Marshal(parsed, v) }),
 		sr.DecodeFn(func(b []byte, v any) error { return hamba.Unmarshal(parsed, b, v) }))
-	return &wholePeer{
+	return &wholePeer[T]{
 		name:        franzName,
-		serialize:   func(v *avrobench.Order) ([]byte, error) { return s.Encode(v) },
-		deserialize: func(data []byte, v *avrobench.Order) error { return s.Decode(data, v) },
+		serialize:   func(v *T) ([]byte, error) { return s.Encode(v) },
+		deserialize: func(data []byte, v *T) error { return s.Decode(data, v) },
 	}, nil
 }
