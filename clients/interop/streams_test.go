@@ -30,7 +30,7 @@ func TestKafkaStreams(t *testing.T) {
 	)
 	s.createTopic(t, input, 3)
 	s.createTopic(t, output, 3)
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
