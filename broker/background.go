@@ -15,7 +15,10 @@ const (
 func (b *Broker) startBackground() {
 	b.every(retainEvery, b.retain)
 	b.every(compactEvery, b.compact)
-	b.every(meterEvery, b.tickMeters)
+	b.every(meterEvery, func() {
+		b.tickMeters()
+		largeBuffers.trim(time.Now())
+	})
 	b.every(checkpointEvery, func() {
 		if err := b.checkpoint(); err != nil {
 			b.log.Error("checkpoints of the data directory could not be written", "err", err)

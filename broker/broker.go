@@ -56,6 +56,7 @@ type Broker struct {
 	listeners []*listener
 	accepting sync.WaitGroup
 	refusals  rarely
+	closings  rarely
 }
 
 type state int

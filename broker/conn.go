@@ -103,12 +103,21 @@ func (c *conn) guard(run func()) {
 	run()
 }
 
-// end logs why the broker ends the connection, once.
+// end logs why the broker ends the connection, once. Many that end at the same time
+// are one line per second, which says how many there were.
 func (c *conn) end(why string) {
 	c.whyOnce.Do(func() {
 		c.b.metrics.closed()
-		c.log.Warn("connection closed", "reason", why)
+		if silent, ok := c.b.closings.allow(c.b.opts.Now()); ok {
+			c.log.Warn("connection closed", "reason", why, "more_before", silent)
+		}
 	})
+}
+
+// left notes that the client went away while something was going on, which no
+// operator can do anything about.
+func (c *conn) left(why string) {
+	c.whyOnce.Do(func() { c.log.Debug("connection closed by the client", "during", why) })
 }
 
 // read reads requests and runs them until the connection ends.
@@ -180,11 +189,18 @@ func (c *conn) pause(d time.Duration) {
 // none of it, and neither is one that has said nothing for long.
 func (c *conn) readFailed(err error) {
 	var tooLarge errFrameTooLarge
+	var other errForeign
 	switch {
+	case errors.As(err, &other):
+		c.end(err.Error())
+		if other.what == "HTTP" {
+			_ = c.net.SetWriteDeadline(time.Now().Add(time.Second))
+			_, _ = io.WriteString(c.net, "HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\nThis port speaks the Kafka protocol, not HTTP.\n")
+		}
 	case errors.As(err, &tooLarge), errors.Is(err, errFrameLength):
 		c.end(err.Error())
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		c.end("the client went away in the middle of a request")
+		c.left("a request")
 	case errors.Is(err, os.ErrDeadlineExceeded) && !c.draining.Load() && c.ctx.Err() == nil:
 		c.end("the client stopped in the middle of a request")
 	}
@@ -208,7 +224,11 @@ func (c *conn) write() {
 			return
 		}
 		if rep.close != "" {
-			c.end(rep.close)
+			if c.ctx.Err() != nil { // nobody is there to be told
+				c.left(rep.close)
+			} else {
+				c.end(rep.close)
+			}
 			return
 		}
 	}

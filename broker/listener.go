@@ -86,8 +86,8 @@ func (b *Broker) admit(l *listener, nc net.Conn) {
 	if why := b.conns.reserve(host); why != "" {
 		_ = nc.Close()
 		b.metrics.refused()
-		if b.refusals.allow(b.opts.Now()) {
-			b.log.Warn("connection refused", "listener", l.Name, "client", host, "reason", why)
+		if silent, ok := b.refusals.allow(b.opts.Now()); ok {
+			b.log.Warn("connection refused", "listener", l.Name, "client", host, "reason", why, "more_before", silent)
 		}
 		return
 	}
@@ -201,16 +201,19 @@ func (cs *connections) wait(ctx context.Context) error {
 
 // rarely lets one of many equal log lines through per second.
 type rarely struct {
-	mu   sync.Mutex
-	last time.Time
+	mu     sync.Mutex
+	last   time.Time
+	silent int // since last
 }
 
-func (r *rarely) allow(now time.Time) bool {
+// allow says whether a line may be logged, and how many were not since the last.
+func (r *rarely) allow(now time.Time) (silent int, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if now.Sub(r.last) < time.Second && !now.Before(r.last) {
-		return false
+		r.silent++
+		return 0, false
 	}
-	r.last = now
-	return true
+	silent, r.silent, r.last = r.silent, 0, now
+	return silent, true
 }

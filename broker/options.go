@@ -220,6 +220,9 @@ func (o Options) Validate() error {
 	if o.DefaultPartitions < 0 {
 		fault("default number of partitions %d is negative", o.DefaultPartitions)
 	}
+	if int(o.DefaultPartitions) > o.Limits.Partitions {
+		fault("default number of partitions %d: all topics together may have %d", o.DefaultPartitions, o.Limits.Partitions)
+	}
 	if o.Durability < DurabilityFsync || o.Durability > DurabilityOS {
 		fault("durability %s is none of fsync, interval, os", o.Durability)
 	}
