@@ -38,10 +38,12 @@ func (v *Verdict) Explain() []Explanation {
 		if f.Pair.Reader != nil {
 			*reader, _ = f.Pair.Reader.Position(f.Path)
 		}
-		if f.Pair.Writer != nil && f.Pair.Writer.Type() != schema.Avro {
-			// Avro's paths count the reader's fields and mean something else in
-			// the writer; the other formats' go by name or tag.
-			*writer, _ = f.Pair.Writer.Position(f.Path)
+		if f.Pair.Writer != nil {
+			path := f.Path
+			if c, ok := f.Pair.Reader.(compat.Counterparter); ok {
+				path = c.Counterpart(f.Pair.Writer, path)
+			}
+			*writer, _ = f.Pair.Writer.Position(path)
 		}
 		list = append(list, e)
 	}
@@ -49,12 +51,7 @@ func (v *Verdict) Explain() []Explanation {
 }
 
 // Difference is one change between two versions.
-type Difference struct {
-	Rule, Path, Detail string
-	// BackwardSafe: what the older version wrote is still read by the newer.
-	// ForwardSafe: the other way round.
-	BackwardSafe, ForwardSafe bool
-}
+type Difference = compat.Change
 
 // Diff lists what changed from one version of a subject to another, in the
 // order of the path; soft-deleted versions can be named too.
@@ -85,10 +82,15 @@ func (r *Registry) Diff(name schema.Subject, from, to schema.Version) ([]Differe
 	}
 	policy := compat.Options{Policy: r.inForce(st, name).policy}
 	list := []Difference{}
+	if c, ok := b.schema.(compat.Changer); ok {
+		list = append(list, c.Changes(a.schema)...)
+		slices.SortStableFunc(list, func(a, b Difference) int { return cmp.Compare(a.Path, b.Path) })
+		return list, nil
+	}
 	at := map[string]int{} // by path
 	for _, d := range b.schema.Differences(a.schema, policy) {
 		at[d.Path] = len(list)
-		list = append(list, Difference{d.Rule, d.Path, d.Detail, d.Compatible, true})
+		list = append(list, Difference{Rule: d.Rule, Path: d.Path, Detail: d.Detail, BackwardSafe: d.Compatible, ForwardSafe: true})
 	}
 	// The other way round only harm is news: the changes are the same.
 	for _, d := range a.schema.Differences(b.schema, policy) {
@@ -99,7 +101,7 @@ func (r *Registry) Diff(name schema.Subject, from, to schema.Version) ([]Differe
 			list[i].ForwardSafe = false
 			continue
 		}
-		list = append(list, Difference{d.Rule, d.Path, d.Detail, true, false})
+		list = append(list, Difference{Rule: d.Rule, Path: d.Path, Detail: d.Detail, BackwardSafe: true})
 	}
 	slices.SortStableFunc(list, func(a, b Difference) int { return cmp.Compare(a.Path, b.Path) })
 	return list, nil

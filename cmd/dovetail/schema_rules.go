@@ -152,8 +152,13 @@ wrote, forward-safe the other way round.`,
 					return
 				}
 				fmt.Fprintln(w, "CHANGE\tAT\tBACKWARD-SAFE\tFORWARD-SAFE\tDETAIL")
+				safe := true
 				for _, d := range list {
 					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", d.Rule, d.Path, yesNo(d.BackwardSafe), yesNo(d.ForwardSafe), d.Detail)
+					safe = safe && d.BackwardSafe && d.ForwardSafe
+				}
+				if safe {
+					fmt.Fprintln(w, "either version reads what the other wrote")
 				}
 			})
 		}),
