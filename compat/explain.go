@@ -1,6 +1,9 @@
 package compat
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // FieldNamer is what a Schema has whose paths do not name fields by
 // themselves.
@@ -110,6 +113,55 @@ func (f Finding) Suggestion() string {
 		return fmt.Sprintf("Keep %q in the metadata property confluent:reserved.", f.Path)
 	case "RESERVED_PROPERTY_CONFLICTS_WITH_PROPERTY":
 		return fmt.Sprintf("Rename field %q.", f.Path)
+	case "FIELD_NUMERIC_LABEL_CHANGED":
+		return "Keep the label, and add a field with the new label beside it."
+	case "SCHEMAS_TOO_LARGE_TO_COMPARE", "COMPARISON_TOO_LARGE":
+		return "Split the schema, and put the parts together by references."
+	case "READER_FIELD_AMBIGUOUS":
+		return "Remove the aliases but one."
+	}
+	return suggestJSON(f.Rule, f.Roles == Forward)
+}
+
+// suggestJSON is for the many rules of JSON Schema, whose names say what was done.
+func suggestJSON(rule string, forward bool) string {
+	for _, c := range jsonEdits {
+		if !strings.HasPrefix(rule, c.prefix) || !strings.HasSuffix(rule, c.suffix) {
+			continue
+		}
+		if forward {
+			return "Keep the place as the earlier version has it."
+		}
+		return c.edit
 	}
 	return ""
+}
+
+// jsonEdits name the edit by how a rule's name begins and ends; the first that
+// fits counts.
+var jsonEdits = []struct{ prefix, suffix, edit string }{
+	{"OPTIONAL_PROPERTY_ADDED_TO_OPEN", "", "Set the policy of the subject to LENIENT, or let the property take any value: under an open content model earlier documents may hold anything there."},
+	{"REQUIRED_PROPERTY_WITH_DEFAULT_ADDED_TO_OPEN", "", "Set the policy of the subject to LENIENT: under an open content model earlier documents may hold anything there."},
+	{"REQUIRED_PROPERTY_ADDED_TO", "", "Do not require the property, or give it a default."},
+	{"PROPERTY_ADDED_NOT_COVERED", "", "Let the property take whatever additionalProperties or patternProperties let it hold before."},
+	{"PROPERTY_REMOVED", "", "Keep the property, or allow it by additionalProperties."},
+	{"ITEM_REMOVED", "", "Keep the item, or allow more items."},
+	{"ITEM_ADDED", "", "Leave the item out, or let it take whatever could stand there before."},
+	{"ADDITIONAL_", "", "Allow what was allowed there before."},
+	{"UNEVALUATED_", "", "Allow what was allowed there before."},
+	{"ENUM_ARRAY", "", "Keep the values that were allowed before."},
+	{"SUM_TYPE", "", "Keep the branches that were there before."},
+	{"PRODUCT_TYPE", "", "Leave the new branches out."},
+	{"COMBINED_TYPE", "", "Keep the earlier combination and its branches; branches may be added to anyOf and oneOf."},
+	{"NOT_TYPE", "", "Exclude no more than before."},
+	{"DEPENDENCY_", "", "Leave the new dependency out."},
+	{"TYPE_NARROWED", "", "Keep the earlier type."},
+	{"SCHEMA_ADDED", "", "Leave the new constraint out."},
+	{"PATTERN_CHANGED", "", "Keep the earlier pattern."},
+	{"M", "_ADDED", "Leave the new limit out."},
+	{"EXCLUSIVE_", "_ADDED", "Leave the new limit out."},
+	{"", "_ADDED", "Leave the new keyword out."},
+	{"", "_DECREASED", "Keep the earlier limit."},
+	{"", "_INCREASED", "Keep the earlier limit."},
+	{"MULTIPLE_OF", "", "Keep the earlier divisor, or take one of its divisors."},
 }
