@@ -42,6 +42,8 @@ func dumpLog(t *testing.T, dir string) verdict {
 				decoder = "--offsets-decoder"
 			case strings.HasPrefix(topic, "__transaction_state-"):
 				decoder = "--transaction-log-decoder"
+			case strings.HasPrefix(topic, "__share_group_state-"):
+				decoder = "--share-group-state-decoder"
 			}
 			byDecoder[decoder] = append(byDecoder[decoder], path)
 		}
