@@ -129,3 +129,21 @@ func TestMembersHaveTheirPartitions(t *testing.T) {
 		t.Errorf("%+v", g)
 	}
 }
+
+func TestShareGroupsAreGroups(t *testing.T) {
+	client, v := newCluster(t)
+	offsets := kadm.Offsets{}
+	offsets.Add(kadm.Offset{Topic: "orders", Partition: 0, At: 2, LeaderEpoch: -1})
+	altered, err := kadm.NewClient(client).AlterShareGroupOffsets(t.Context(), "workers", offsets)
+	if err != nil {
+		t.Fatal(err, altered)
+	}
+	groups, err := v.Groups(t.Context())
+	if err != nil || len(groups) != 1 {
+		t.Fatalf("%v %v", groups, err)
+	}
+	g := groups[0]
+	if g.Group != "workers" || g.Protocol != "share" || g.State != "Empty" || len(g.Positions) == 0 || g.Positions[0].Committed != 2 || g.Positions[0].EndOffset != 6 {
+		t.Errorf("%+v", g)
+	}
+}

@@ -11,10 +11,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// Group is a consumer group, of the classic protocol or of KIP-848.
+// Group is a consumer group, of the classic protocol or of KIP-848, or a share
+// group (KIP-932).
 type Group struct {
 	Group     string     `json:"group"`
-	Protocol  string     `json:"protocol"` // classic or consumer
+	Protocol  string     `json:"protocol"` // classic, consumer or share
 	State     string     `json:"state"`
 	Assignor  string     `json:"assignor,omitempty"`
 	Lag       int64      `json:"lag"` // records between committed and end offsets
@@ -35,7 +36,7 @@ type Member struct {
 type Position struct {
 	Topic     string `json:"topic"`
 	Partition int32  `json:"partition"`
-	Committed int64  `json:"committed"` // next offset to read; -1 if none was committed
+	Committed int64  `json:"committed"` // next offset to read, of a share group the first that is not done; -1 if there is none
 	EndOffset int64  `json:"endOffset"`
 	Lag       int64  `json:"lag"`
 	Member    string `json:"member,omitempty"` // whom it is assigned to
@@ -47,7 +48,7 @@ var ErrNoGroup = errors.New("there is no such group")
 // Groups describes groups in the order of their names: the named ones, else all
 // consumer groups. A named group that is not there is ErrNoGroup.
 func (v *View) Groups(ctx context.Context, names ...string) ([]Group, error) {
-	classic, modern, err := v.kinds(ctx, names)
+	classic, modern, shared, err := v.kinds(ctx, names)
 	if err != nil {
 		return nil, err
 	}
@@ -63,12 +64,15 @@ func (v *View) Groups(ctx context.Context, names ...string) ([]Group, error) {
 			return nil, err
 		}
 	}
-	all := append(classic, modern...)
-	if len(all) == 0 {
-		return []Group{}, nil
+	if all := append(classic, modern...); len(all) > 0 {
+		if err := v.positions(ctx, all, groups, owners); err != nil {
+			return nil, err
+		}
 	}
-	if err := v.positions(ctx, all, groups, owners); err != nil {
-		return nil, err
+	if len(shared) > 0 {
+		if err := v.shared(ctx, shared, groups); err != nil {
+			return nil, err
+		}
 	}
 	out := make([]Group, 0, len(groups))
 	for _, g := range groups {
@@ -81,22 +85,27 @@ func (v *View) Groups(ctx context.Context, names ...string) ([]Group, error) {
 // kinds finds out by which protocol each group works: they are described by
 // different requests. Brokers before 3.8 do not tell and know only the classic
 // one.
-func (v *View) kinds(ctx context.Context, names []string) (classic, modern []string, err error) {
+func (v *View) kinds(ctx context.Context, names []string) (classic, modern, shared []string, err error) {
 	listed, err := v.admin.ListGroups(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	newer, _ := v.admin.ListGroupsByType(ctx, []string{"consumer"})
 	if len(names) == 0 {
 		for name, l := range listed {
-			if l.ProtocolType == "consumer" || l.ProtocolType == "" {
+			if l.ProtocolType == "consumer" || l.ProtocolType == shareProtocol || l.ProtocolType == "" {
 				names = append(names, name)
 			}
 		}
 	}
 	for _, name := range names {
-		if _, ok := listed[name]; !ok {
-			return nil, nil, fmt.Errorf("group %s: %w", name, ErrNoGroup)
+		l, ok := listed[name]
+		if !ok {
+			return nil, nil, nil, fmt.Errorf("group %s: %w", name, ErrNoGroup)
+		}
+		if l.ProtocolType == shareProtocol {
+			shared = append(shared, name)
+			continue
 		}
 		if _, ok := newer[name]; ok && len(newer) > 0 {
 			modern = append(modern, name)
@@ -104,7 +113,7 @@ func (v *View) kinds(ctx context.Context, names []string) (classic, modern []str
 			classic = append(classic, name)
 		}
 	}
-	return classic, modern, nil
+	return classic, modern, shared, nil
 }
 
 func instance(id *string) string {
