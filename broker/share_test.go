@@ -140,7 +140,7 @@ func wantStrings(t *testing.T, what string, got []string, want ...string) {
 func TestAShareGroupDeliversUntilAcknowledged(t *testing.T) {
 	b := startBroker(t)
 	createTopic(t, b, "t", 1, nil)
-	setGroupConfig(t, b, "g", "share.auto.offset.reset", "earliest", "share.delivery.count.limit", "3")
+	setGroupConfig(t, b, "g", "share.auto.offset.reset", "earliest", "share.delivery.count.limit", "3", "share.record.lock.duration.ms", "600000")
 	fill(t, b, "t", 1, 6)
 	a, c := newSharer(t, b, "g", "a", "t"), newSharer(t, b, "g", "c", "t")
 	wantStrings(t, "first", a.fetch("t"), "0 0-0 ×1", "1 0-1 ×1", "2 0-2 ×1", "3 0-3 ×1", "4 0-4 ×1", "5 0-5 ×1")
@@ -538,7 +538,7 @@ func TestTheStateOfShareGroupsIsPruned(t *testing.T) {
 func TestShareGroupMembersComeAndGo(t *testing.T) {
 	b := startBroker(t)
 	createTopic(t, b, "t", 2, nil)
-	setGroupConfig(t, b, "g", "share.auto.offset.reset", "earliest")
+	setGroupConfig(t, b, "g", "share.auto.offset.reset", "earliest", "share.record.lock.duration.ms", "600000")
 	const n = 3000
 	go func() {
 		client := newClient(t, b, kgo.DefaultProduceTopic("t"))
@@ -551,7 +551,7 @@ func TestShareGroupMembersComeAndGo(t *testing.T) {
 		_ = client.Flush(t.Context())
 	}()
 	accepted := make(chan string, 2*n)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	member := func(polls int) {
 		client, err := kgo.NewClient(kgo.SeedBrokers(b.Addr("").String()), kgo.ShareGroup("g"), kgo.ConsumeTopics("t"), kgo.FetchMaxWait(200*time.Millisecond))
