@@ -20,7 +20,7 @@ func dataDir(dir string) func(*Options) { return func(o *Options) { o.DataDir = 
 
 func closeBroker(t *testing.T, b *Broker) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	if err := b.Close(ctx); err != nil {
 		t.Fatal(err)

@@ -121,9 +121,10 @@ func TestOpenTransactionIsNotSeenAndSurvivesRestart(t *testing.T) {
 }
 
 func TestTransactionTimesOut(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t)
 	createTopic(t, b, "t", 1, nil)
-	client := newClient(t, b, kgo.TransactionalID("x"), kgo.DefaultProduceTopic("t"), kgo.TransactionTimeout(time.Second))
+	client := newClient(t, b, kgo.TransactionalID("x"), kgo.DefaultProduceTopic("t"), kgo.TransactionTimeout(5*time.Second))
 	if err := client.BeginTransaction(); err != nil {
 		t.Fatal(err)
 	}

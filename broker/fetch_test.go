@@ -2,7 +2,6 @@ package broker
 
 import (
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -29,16 +28,12 @@ func TestAFetchWaitsForRecordsAndWakesWithThem(t *testing.T) {
 	b := startBroker(t)
 	createTopic(t, b, "t", 1, nil)
 	reader, writer := dialRaw(t, b), dialRaw(t, b)
-	req := fetchRequest("t", 0, func(r *kmsg.FetchRequest) { r.MaxWaitMillis = 20_000 })
-	began := time.Now()
+	req := fetchRequest("t", 0, func(r *kmsg.FetchRequest) { r.MaxWaitMillis = 300_000 }) // longer than the client waits
 	reader.write(frameOf(req, 1))
 	writer.ask(produceRequest("t", -1, batchOf(t, 2)))
 	got := reader.answerTo(req, 1).(*kmsg.FetchResponse).Topics[0].Partitions[0]
 	if len(got.RecordBatches) == 0 || got.HighWatermark != 2 {
 		t.Errorf("%+v", got)
-	}
-	if took := time.Since(began); took > 15*time.Second {
-		t.Errorf("it slept through the record: %s", took)
 	}
 }
 

@@ -158,7 +158,7 @@ func TestHostileClientsCostLittleAndHinderNobody(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			for range 20 {
-				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 				if err := honest.ProduceSync(ctx, &kgo.Record{Value: make([]byte, 1000)}).FirstErr(); err != nil {
 					t.Errorf("an honest client: %v", err)
 				}
@@ -207,7 +207,7 @@ func TestTheBudgetIsNeverLeftNegativeAndAlwaysMovesOn(t *testing.T) {
 		wg.Go(func() {
 			for range 200 {
 				l := lease{from: b}
-				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+				ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 				for range 3 {
 					if err := l.grow(ctx, 300); err != nil && !errors.Is(err, context.Canceled) {
 						t.Error(err)

@@ -139,20 +139,6 @@ func TestManyClientsThatFailAreFewLines(t *testing.T) {
 func TestIdleClientsAreClosed(t *testing.T) {
 	b := startBroker(t, func(o *Options) { o.Limits.Idle = 50 * time.Millisecond })
 	dialRaw(t, b).wantClosed()
-	// Whoever waits for an answer is not idle.
-	createTopic(t, b, "t", 1, nil)
-	c := dialRaw(t, b)
-	req := kmsg.NewPtrFetchRequest()
-	req.SetVersion(11)
-	req.SessionEpoch, req.MaxWaitMillis, req.MinBytes, req.MaxBytes = -1, 500, 1, 1<<20
-	rt, rp := kmsg.NewFetchRequestTopic(), kmsg.NewFetchRequestTopicPartition()
-	rt.Topic = "t"
-	rp.PartitionMaxBytes = 1 << 20
-	rt.Partitions = append(rt.Partitions, rp)
-	req.Topics = append(req.Topics, rt)
-	if resp := c.ask(req).(*kmsg.FetchResponse); resp.ErrorCode != 0 {
-		t.Errorf("%+v", resp)
-	}
 }
 
 func TestDefaultPartitionsAreBounded(t *testing.T) {

@@ -28,7 +28,7 @@ func startBroker(t *testing.T, change ...func(*Options)) *Broker {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		defer cancel()
 		if err := b.Close(ctx); err != nil {
 			t.Errorf("close: %v", err)
@@ -58,7 +58,7 @@ func dialRaw(t *testing.T, b *Broker) *rawClient {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(2 * time.Minute))
 	t.Cleanup(func() { _ = conn.Close() })
 	return &rawClient{t: t, conn: conn, in: bufio.NewReader(conn)}
 }
