@@ -5,17 +5,20 @@
 //	Register, Delete, SetConfig …                  GET-like calls
 //	       │                                             │
 //	       ▼                                             ▼
-//	┌───── turn (one at a time, batched) ─────┐     ┌──────────┐
-//	│ catch up ─▶ decide ─▶ journal.Append ─▶ │ ──▶ │ snapshot │
-//	│      ▲                  │ ErrMoved      │apply└──────────┘
-//	│      └──────────────────┘               │  swapped by pointer
-//	└─────────────────────────────────────────┘
+//	┌── turn (one at a time, batched) ──┐  in flight   ┌──────────┐
+//	│ catch up ─▶ decide ─▶ journal ────│─▶ ▷ ─▶ ▷ ──▶ │ snapshot │
+//	│      ▲        apply     │ ErrMoved│   durable    └──────────┘
+//	│      └──────────────────┘         │   in order    swapped by pointer
+//	└───────────────────────────────────┘
 //
 // Decide looks at a state and returns records; it changes nothing. Apply turns
 // records into the next state and is the same code while serving and at start.
 // Operations that wait for their turn together are decided one after the other
 // on top of each other's outcome and appended in one go, so that a durable
-// journal syncs once for all of them.
+// journal syncs once for all of them. If the journal can (journal.Starter), the
+// next batch is decided on what the last one leads to while that is being synced.
+// Nothing is answered or shown before it is durable, and what was decided on an
+// append that failed fails with it.
 //
 // What it promises: an operation that returned is in the journal; a state is
 // what the journal's records up to an offset make of it, whatever the journal

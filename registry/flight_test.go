@@ -128,7 +128,9 @@ func takesOff(t *testing.T, r *Registry, subject schema.Subject, req RegisterReq
 		s, err := r.Register(context.Background(), subject, req)
 		c <- outcome{s, err}
 	}()
-	until(t, "a registration is decided", func() bool { return r.inFlight() > before })
+	until(t, "a registration is taken", func() bool { return r.inFlight() > before })
+	r.turn <- struct{}{} // until it is decided and sent off
+	<-r.turn
 	return c
 }
 
