@@ -33,11 +33,20 @@ func (b *Broker) listOffsets(_ context.Context, r *request) reply {
 		out := kmsg.NewListOffsetsResponseTopic()
 		out.Topic = asked.Topic
 		t := b.topics.byName(asked.Topic)
+		times := map[int32]int{}
+		for j := range asked.Partitions {
+			times[asked.Partitions[j].Partition]++
+		}
 		for j := range asked.Partitions {
 			p := &asked.Partitions[j]
 			o := kmsg.NewListOffsetsResponseTopicPartition()
 			o.Partition = p.Partition
 			switch {
+			case times[p.Partition] == 0:
+				continue // answered
+			case times[p.Partition] > 1:
+				times[p.Partition] = 0
+				o.ErrorCode = kerr.InvalidRequest.Code
 			case !b.allowedTopic(r, kmsg.ACLOperationDescribe, asked.Topic):
 				o.ErrorCode = kerr.TopicAuthorizationFailed.Code
 			case t == nil || t.partition(p.Partition) == nil:

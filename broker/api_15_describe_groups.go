@@ -33,7 +33,7 @@ func (b *Broker) describeGroups(_ context.Context, r *request) reply {
 			return group.Effects{}
 		}
 		resp.Groups[i] = c.DescribeGroup(req.Groups[i], req.Version)
-		if req.IncludeAuthorizedOperations {
+		if req.IncludeAuthorizedOperations && resp.Groups[i].ErrorCode == 0 {
 			resp.Groups[i].AuthorizedOperations = b.authorizedOperations(r, kmsg.ACLResourceTypeGroup, req.Groups[i])
 		}
 		return group.Effects{}

@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -119,6 +120,8 @@ func assignedReplicas(assigned []kmsg.CreateTopicsRequestTopicReplicaAssignment)
 		switch {
 		case a.Partition < 0 || int(a.Partition) >= len(assigned) || seen[a.Partition]:
 			return 0, 0, fmt.Sprintf("%d partitions are assigned, but not those from 0 to %d once each", len(assigned), len(assigned)-1)
+		case len(slices.Compact(slices.Sorted(slices.Values(a.Replicas)))) != len(a.Replicas):
+			return 0, 0, "a broker is assigned to one partition more than once"
 		case len(a.Replicas) == 0 || len(a.Replicas) > 1<<15-1 || factor != 0 && len(a.Replicas) != int(factor):
 			return 0, 0, "every partition needs the same number of replicas, at least one"
 		}

@@ -26,31 +26,47 @@ func (b *Broker) offsetDelete(_ context.Context, r *request) reply {
 	}
 	asked := *req
 	asked.Topics = nil
+	refused := map[string]int{} // topics with refused partitions, by their place in the answer
 	for _, t := range req.Topics {
-		code := int16(0)
-		switch {
-		case !b.allowedTopic(r, kmsg.ACLOperationRead, t.Topic):
-			code = kerr.TopicAuthorizationFailed.Code
-		case b.topics.byName(t.Topic) == nil:
-			code = kerr.UnknownTopicOrPartition.Code
-		default:
-			asked.Topics = append(asked.Topics, t)
-			continue
-		}
+		known := b.topics.byName(t.Topic)
 		rt := kmsg.NewOffsetDeleteResponseTopic()
 		rt.Topic = t.Topic
+		there := t
+		there.Partitions = nil
 		for _, p := range t.Partitions {
 			rp := kmsg.NewOffsetDeleteResponseTopicPartition()
-			rp.Partition, rp.ErrorCode = p.Partition, code
+			rp.Partition = p.Partition
+			switch {
+			case !b.allowedTopic(r, kmsg.ACLOperationRead, t.Topic):
+				rp.ErrorCode = kerr.TopicAuthorizationFailed.Code
+			case known == nil || known.partition(p.Partition) == nil:
+				rp.ErrorCode = kerr.UnknownTopicOrPartition.Code
+			default:
+				there.Partitions = append(there.Partitions, p)
+				continue
+			}
 			rt.Partitions = append(rt.Partitions, rp)
 		}
-		resp.Topics = append(resp.Topics, rt)
+		if len(there.Partitions) > 0 {
+			asked.Topics = append(asked.Topics, there)
+		}
+		if len(rt.Partitions) > 0 {
+			refused[t.Topic] = len(resp.Topics)
+			resp.Topics = append(resp.Topics, rt)
+		}
 	}
 	return askGroup(b, req.Group, refusal, func(c *group.Coordinator, _ time.Time) (kmsg.Response, group.Effects) {
 		got, e := c.OffsetDelete(&asked)
-		resp.ErrorCode = got.ErrorCode
-		if resp.Topics = append(resp.Topics, got.Topics...); resp.ErrorCode != 0 {
+		if resp.ErrorCode = got.ErrorCode; resp.ErrorCode != 0 {
 			resp.Topics = nil
+			return resp, e
+		}
+		for _, t := range got.Topics {
+			if i, ok := refused[t.Topic]; ok {
+				resp.Topics[i].Partitions = append(resp.Topics[i].Partitions, t.Partitions...)
+			} else {
+				resp.Topics = append(resp.Topics, t)
+			}
 		}
 		return resp, e
 	})

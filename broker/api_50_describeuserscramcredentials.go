@@ -47,9 +47,19 @@ func (b *Broker) describeUserScramCredentials(_ context.Context, r *request) rep
 		}
 	}
 	slices.Sort(users)
+	asked := map[string]int{}
+	for _, u := range req.Users {
+		asked[u.Name]++
+	}
 	for _, user := range slices.Compact(users) {
 		res := kmsg.NewDescribeUserSCRAMCredentialsResponseResult()
 		res.User, res.CredentialInfos = user, infos[user]
+		if asked[user] > 1 {
+			res.CredentialInfos = nil
+			res.ErrorCode, res.ErrorMessage = kerr.DuplicateResource.Code, kmsg.StringPtr("the user is in the request more than once")
+			resp.Results = append(resp.Results, res)
+			continue
+		}
 		if len(res.CredentialInfos) == 0 {
 			res.ErrorCode, res.ErrorMessage = kerr.ResourceNotFound.Code, kmsg.StringPtr("the user has no SCRAM credentials")
 		}

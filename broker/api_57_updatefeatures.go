@@ -26,10 +26,8 @@ func (b *Broker) updateFeatures(_ context.Context, r *request) reply {
 		res := kmsg.NewUpdateFeaturesResponseResult()
 		res.Feature = u.Feature
 		if why := b.whyNotFeature(u.Feature, u.MaxVersionLevel); why != "" {
-			res.ErrorCode, res.ErrorMessage = kerr.FeatureUpdateFailed.Code, kmsg.StringPtr(why)
-			if req.Version >= 2 {
-				resp.ErrorCode, resp.ErrorMessage = res.ErrorCode, res.ErrorMessage
-			}
+			resp.ErrorCode, resp.ErrorMessage, resp.Results = kerr.InvalidUpdateVersion.Code, kmsg.StringPtr(why), nil
+			return answer(resp)
 		}
 		resp.Results = append(resp.Results, res)
 	}

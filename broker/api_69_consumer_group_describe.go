@@ -31,7 +31,12 @@ func (b *Broker) consumerGroupDescribe(_ context.Context, r *request) reply {
 			return group.Effects{}
 		}
 		resp.Groups[i] = c.DescribeConsumerGroup(req.Groups[i])
-		if req.IncludeAuthorizedOperations {
+		for j := range resp.Groups[i].Members {
+			if m := &resp.Groups[i].Members[j]; m.SubscribedTopicRegex == nil {
+				m.SubscribedTopicRegex = kmsg.StringPtr("")
+			}
+		}
+		if req.IncludeAuthorizedOperations && resp.Groups[i].ErrorCode == 0 {
 			resp.Groups[i].AuthorizedOperations = b.authorizedOperations(r, kmsg.ACLResourceTypeGroup, req.Groups[i])
 		}
 		return group.Effects{}

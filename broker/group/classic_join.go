@@ -82,8 +82,9 @@ func (c *Coordinator) joinClassic(now time.Time, to Waiter, from Client, g *grou
 	cg := g.classic
 	protocols := protocolsOf(req)
 	if !cg.supports(req.ProtocolType, protocols) {
-		// A rejoining member may change what it speaks as long as the others can follow.
-		if m := cg.members[req.MemberID]; m == nil || !cg.supportsWithout(m, req.ProtocolType, protocols) {
+		// A rejoining member may change what it speaks as long as the others can
+		// follow, but not the type of the group.
+		if m := cg.members[req.MemberID]; m == nil || req.ProtocolType != cg.protocolType || !cg.supportsWithout(m, req.ProtocolType, protocols) {
 			c.refuseJoin(to, req, req.MemberID, kerr.InconsistentGroupProtocol.Code)
 			return
 		}

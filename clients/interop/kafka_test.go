@@ -22,8 +22,9 @@ import (
 )
 
 // startKafka runs one node of Apache Kafka, broker and controller in one JVM, on
-// free ports, until the test ends. It returns the broker's address.
-func startKafka(t *testing.T) string {
+// free ports and with more settings, until the test ends. It returns the broker's
+// address.
+func startKafka(t *testing.T, more ...string) string {
 	t.Helper()
 	if jars, _ := filepath.Glob(kafkaJars + ".jar"); len(jars) == 0 {
 		t.Fatal("Apache Kafka is not installed: run make deps")
@@ -31,7 +32,7 @@ func startKafka(t *testing.T) string {
 	dir := t.TempDir()
 	broker, controller := freeAddr(t), freeAddr(t)
 	config := filepath.Join(dir, "server.properties")
-	err := os.WriteFile(config, []byte(strings.Join([]string{
+	err := os.WriteFile(config, []byte(strings.Join(append([]string{
 		"process.roles=broker,controller", "node.id=1", "controller.quorum.voters=1@" + controller,
 		"listeners=PLAINTEXT://" + broker + ",CONTROLLER://" + controller,
 		"controller.listener.names=CONTROLLER",
@@ -40,7 +41,7 @@ func startKafka(t *testing.T) string {
 		"transaction.state.log.num.partitions=4", "transaction.state.log.replication.factor=1", "transaction.state.log.min.isr=1",
 		"group.initial.rebalance.delay.ms=0",
 		"transaction.partition.verification.enable=true",
-	}, "\n")), 0o644)
+	}, more...), "\n")), 0o644)
 	if err != nil {
 		t.Fatal(err)
 	}
