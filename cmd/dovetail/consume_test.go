@@ -51,7 +51,7 @@ func TestConsumeEndsWhenTheTailIsCompactedAway(t *testing.T) {
 		}
 		return answer, nil, true
 	})
-	c := &consumeCommand{from: "start", partition: -1, raw: true, valueOnly: true}
+	c := &consumeCommand{from: "4", partition: -1, raw: true, valueOnly: true}
 	c.kafka, c.timeout = strings.Join(cluster.ListenAddrs(), ","), 30*time.Second
 	var out strings.Builder
 	if err := c.run(ctx, "words", &out, time.Now()); err != nil {
@@ -60,7 +60,7 @@ func TestConsumeEndsWhenTheTailIsCompactedAway(t *testing.T) {
 	if ctx.Err() != nil {
 		t.Fatal("it ended only because it was stopped")
 	}
-	if !strings.HasPrefix(out.String(), "\"x\"\n\"xx\"\n\"xxx\"\n\"xxxx\"\n") {
+	if out.Len() > 0 {
 		t.Errorf("printed %q", out.String())
 	}
 }
