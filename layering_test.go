@@ -55,6 +55,7 @@ var mayImport = map[string][]string{
 	"clients/srclient":             {"compat/schema", "serde"},
 	"clients/producer":             {"serde/...", "compat/schema"},
 	"clients/consumer":             {"serde/...", "compat/schema"},
+	"clients/deadletter":           {"serde/..."},
 	"clients/consumer/dedup/...":   {"clients/consumer", "clients/consumer/dedup"},
 	"clients/cluster":              {},
 	"clients/console":              {"clients/...", "compat/...", "serde/..."},

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/dovetail-dev/dovetail/serde"
 )
 
 // Decoder turns bytes into keys or values. *serde.Deserializer is one; Raw is
@@ -77,6 +79,13 @@ func (c *codec[K, V]) decode(ctx context.Context, raw *kgo.Record) (*Record[K, V
 		Timestamp: raw.Timestamp, Headers: raw.Headers, NullKey: raw.Key == nil, NullValue: raw.Value == nil,
 		Attempt: 1, raw: raw,
 	}
+	if runsRules(c.key) || runsRules(c.value) {
+		o := serde.Origin{Key: raw.Key, Value: raw.Value}
+		for _, h := range raw.Headers {
+			o.Headers = append(o.Headers, serde.OriginHeader{Key: h.Key, Value: h.Value})
+		}
+		ctx = serde.WithOrigin(ctx, o)
+	}
 	if !r.NullKey {
 		if err := c.key.DecodeRecord(ctx, raw.Topic, header(raw, c.key.HeaderName()), raw.Key, &r.Key); err != nil {
 			return r, &DecodeError{Topic: raw.Topic, Partition: raw.Partition, Offset: raw.Offset, Key: true, Err: err}
@@ -88,6 +97,13 @@ func (c *codec[K, V]) decode(ctx context.Context, raw *kgo.Record) (*Record[K, V
 		}
 	}
 	return r, nil
+}
+
+// runsRules reports whether a decoder may want to know the record around what it
+// decodes.
+func runsRules(decoder any) bool {
+	r, ok := decoder.(interface{ RunsRules() bool })
+	return ok && r.RunsRules()
 }
 
 // header returns the value of the last header called name, nil if there is

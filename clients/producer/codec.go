@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/dovetail-dev/dovetail/serde"
 )
 
 // Codec turns records into those of the Kafka client, for whoever sends them by
@@ -42,12 +44,18 @@ func (c *Codec[K, V]) Encode(ctx context.Context, r Record[K, V]) (*kgo.Record, 
 	}()
 	var keyHeader, valueHeader []byte
 	var err error
+	if runsRules(c.Key) || runsRules(c.Value) {
+		ctx = serde.WithOrigin(ctx, origin(r.Headers, nil))
+	}
 	if !r.NullKey {
 		if buf, keyHeader, err = c.Key.AppendRecord(ctx, buf, out.Topic, r.Key); err != nil {
 			return nil, fmt.Errorf("producer: key: %w", err)
 		}
 	}
 	keyEnd := len(buf)
+	if !r.NullKey && runsRules(c.Value) {
+		ctx = serde.WithOrigin(ctx, origin(r.Headers, append([]byte(nil), buf...)))
+	}
 	if !r.NullValue {
 		if buf, valueHeader, err = c.Value.AppendRecord(ctx, buf, out.Topic, r.Value); err != nil {
 			return nil, fmt.Errorf("producer: value: %w", err)
@@ -62,6 +70,21 @@ func (c *Codec[K, V]) Encode(ctx context.Context, r Record[K, V]) (*kgo.Record, 
 	}
 	out.Headers = headers(r.Headers, c.Key.HeaderName(), keyHeader, c.Value.HeaderName(), valueHeader)
 	return out, nil
+}
+
+// runsRules reports whether an encoder may want to know the record around what
+// it encodes.
+func runsRules(encoder any) bool {
+	r, ok := encoder.(interface{ RunsRules() bool })
+	return ok && r.RunsRules()
+}
+
+func origin(headers []Header, key []byte) serde.Origin {
+	o := serde.Origin{Key: key}
+	for _, h := range headers {
+		o.Headers = append(o.Headers, serde.OriginHeader{Key: h.Key, Value: h.Value})
+	}
+	return o
 }
 
 // headers adds the schema headers to the application's without changing those.

@@ -36,17 +36,21 @@ type DeadLetters interface {
 	Send(ctx context.Context, l DeadLetter) error
 }
 
-// DeadLetter is a value that a rule refused.
+// DeadLetter is a value that a rule refused. Values of domain rules are plain:
+// maps, lists and so on by the names of the schema, or a Protobuf message.
 type DeadLetter struct {
 	Topic string // the dead-letter topic: parameter dlq.topic
 	Outcome
 }
 
+// ruleNameHeader names the rule that made a record a dead letter.
+const ruleNameHeader = "__rule.name"
+
 // Headers returns the record headers that say why a letter is dead: names and
 // values in turn.
 func (l DeadLetter) Headers() [][2]string {
 	return [][2]string{
-		{"__rule.name", l.Rule.Name},
+		{ruleNameHeader, l.Rule.Name},
 		{"__rule.mode", string(l.Mode)},
 		{"__rule.subject", string(l.Subject)},
 		{"__rule.topic", l.Outcome.Topic},

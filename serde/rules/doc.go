@@ -45,8 +45,10 @@
 //
 // When a rule fails its onFailure action runs: ERROR (the default) makes the
 // record fail, NONE goes on with what there was before the rule, DLQ hands the
-// value to Options.DeadLetters and makes the record fail. onSuccess works the
-// same and is NONE by default.
+// value to Options.DeadLetters (clients/deadletter is one) and makes the record
+// fail. onSuccess works the same and is NONE by default. A record whose header
+// __rule.name (serde.WithOrigin) names a rule was refused by it before, and is not
+// given to it again, unless the rule encrypts.
 //
 // The engine and its programs are safe for concurrent use. Programs block only
 // for keys that are not cached yet, for a KMS, and for dead letters.

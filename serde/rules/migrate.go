@@ -122,6 +122,9 @@ func (m *migration) run(ctx context.Context, indexes, payload []byte) ([]byte, e
 		return nil, fmt.Errorf("rules: JSON of the writer's payload: %w", err)
 	}
 	for _, s := range m.steps {
+		if s.refusedBefore(ctx) {
+			continue
+		}
 		out, err := s.onDocument(ctx, document)
 		if err = s.act(ctx, json.RawMessage(document), err); err != nil {
 			return nil, err

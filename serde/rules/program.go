@@ -2,6 +2,7 @@ package rules
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -98,7 +99,18 @@ func (s *step) shape() (shape, error) {
 	return s.shapeOf, s.shapeErr
 }
 
+// refusedBefore reports whether the record went to a dead-letter topic because
+// of this rule: whoever sends it again has dealt with that. Encryption is not
+// left out for that: nothing may get out in the clear by a header.
+func (s *step) refusedBefore(ctx context.Context) bool {
+	name, ok := serde.OriginOf(ctx).Header(ruleNameHeader)
+	return ok && string(name) == s.rule.Name
+}
+
 func (s *step) onValue(ctx context.Context, v any) (any, error) {
+	if s.refusedBefore(ctx) && s.rule.Type != "ENCRYPT" {
+		return v, nil
+	}
 	out, err := s.value(ctx, v)
 	if err = s.act(ctx, v, err); err != nil {
 		return nil, err
@@ -138,6 +150,9 @@ func (s *step) value(ctx context.Context, v any) (any, error) {
 }
 
 func (s *step) onBytes(ctx context.Context, payload []byte) ([]byte, error) {
+	if s.refusedBefore(ctx) && s.rule.Type != "ENCRYPT_PAYLOAD" {
+		return payload, nil
+	}
 	out, err := s.bytes(ctx, payload)
 	if err = s.act(ctx, payload, err); err != nil {
 		return nil, err
@@ -181,7 +196,25 @@ func (s *step) act(ctx context.Context, given any, failed error) error {
 	if _, ordinary := a.(errorAction); !ordinary {
 		o.Value = s.masked(given)
 	}
+	if _, dead := a.(dlqAction); dead {
+		o.Value = s.plain(o.Value)
+	}
 	return a.Run(ctx, o)
+}
+
+// plain returns a value as CEL sees it, with the names of the schema; as it is if
+// that cannot be done.
+func (s *step) plain(v any) any {
+	switch v.(type) {
+	case nil, []byte, json.RawMessage:
+		return v
+	}
+	if f, err := s.shape(); err == nil {
+		if shown, err := f.show(v); err == nil {
+			return shown
+		}
+	}
+	return v
 }
 
 const mask = "<REDACTED>"

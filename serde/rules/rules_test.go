@@ -264,8 +264,8 @@ func TestDeadLettersSayWhyAndHideSecrets(t *testing.T) {
 		t.Fatalf("%v, %d letters", err, len(got))
 	}
 	l := got[0]
-	u, ok := l.Value.(User)
-	if !ok || l.Topic != "dead" || u.Name != "ann" || *u.SSN != "<REDACTED>" || string(u.Secret) != "<REDACTED>" {
+	u, ok := l.Value.(map[string]any)
+	if !ok || l.Topic != "dead" || u["name"] != "ann" || u["ssn"] != "<REDACTED>" || !reflect.DeepEqual(u["secret"], []byte("<REDACTED>")) {
 		t.Errorf("%s: %+v", l.Topic, l.Value)
 	}
 	want := [][2]string{{"__rule.name", "never"}, {"__rule.mode", "WRITE"}, {"__rule.subject", "users-value"}, {"__rule.topic", "users"}, {"__rule.exception", rules.ErrCondition.Error()}}
