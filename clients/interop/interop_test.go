@@ -36,9 +36,12 @@ func clients() []client {
 	return []client{
 		{name: "kcat", command: []string{"kcat/client.sh"}, codecs: all},
 		{name: "franz", command: []string{"build/franz"}, codecs: all},
-		{name: "node", command: []string{"node", "node/client.mjs"}, codecs: []string{"none", "gzip", "snappy"}, serdes: true},
+		{name: "node", command: []string{"node", "node/client.mjs"}, codecs: []string{"none", "gzip", "snappy", "lz4"}, serdes: true},
 		{name: "python", command: []string{".venv/bin/python", "python/client.py"}, codecs: all, serdes: true, csfle: true},
 		{name: "java", command: java("java/target/classes:java/target/lib/*", "dev.dovetail.interop.Client"), codecs: all},
+		{name: "sarama", command: []string{"build/sarama"}, codecs: all},
+		{name: "platformatic", command: []string{"platformatic/client.sh"}, codecs: all},
+		{name: "aiokafka", command: []string{".venv/bin/python", "python/aio.py"}, codecs: all},
 		{name: "dovetail", command: []string{"build/ours"}, serdes: true, csfle: true, only: true},
 	}
 }
@@ -289,7 +292,7 @@ func buildClients(t *testing.T) {
 }
 
 var goClients = sync.OnceValue(func() error {
-	for _, name := range []string{"franz", "ours"} {
+	for _, name := range []string{"franz", "sarama", "ours"} {
 		if b, err := exec.Command("go", "build", "-o", "build/"+name, "./"+name).CombinedOutput(); err != nil {
 			return fmt.Errorf("go build ./%s: %w\n%s", name, err, b)
 		}
@@ -334,11 +337,11 @@ func (tb *table) set(client, scenario string, t *testing.T) {
 func (tb *table) String() string {
 	var b strings.Builder
 	for _, v := range tb.versions {
-		fmt.Fprintf(&b, "%-10s %s\n", v[0], v[1])
+		fmt.Fprintf(&b, "%-13s %s\n", v[0], v[1])
 	}
 	fmt.Fprintf(&b, "\n%-26s", "")
 	for _, v := range tb.versions {
-		fmt.Fprintf(&b, "%-10s", v[0])
+		fmt.Fprintf(&b, "%-13s", v[0])
 	}
 	for _, row := range tb.rows {
 		fmt.Fprintf(&b, "\n%-26s", row)
@@ -347,7 +350,7 @@ func (tb *table) String() string {
 			if cell == "" {
 				cell = "–"
 			}
-			fmt.Fprintf(&b, "%-10s", cell)
+			fmt.Fprintf(&b, "%-13s", cell)
 		}
 	}
 	return b.String()

@@ -14,7 +14,7 @@ import { readFileSync } from 'node:fs'
 import process from 'node:process'
 import kafkajs from 'kafkajs'
 import SnappyCodec from 'kafkajs-snappy'
-import { decompress as unlz4 } from 'lz4js'
+import lz4 from 'lz4-napi'
 import { decompress as unzstd } from 'fzstd'
 import { SchemaRegistryClient, SerdeType, AvroSerializer, AvroDeserializer, ProtobufSerializer, ProtobufDeserializer } from '@confluentinc/schemaregistry'
 import { create } from '@bufbuild/protobuf'
@@ -22,8 +22,8 @@ import { create } from '@bufbuild/protobuf'
 const { Kafka, CompressionTypes, CompressionCodecs, logLevel } = kafkajs
 CompressionCodecs[CompressionTypes.Snappy] = SnappyCodec
 CompressionCodecs[CompressionTypes.LZ4] = () => ({
-  compress: async () => { throw new Error('this client only reads lz4') },
-  decompress: async (buffer) => Buffer.from(unlz4(buffer))
+  compress: async ({ buffer }) => lz4.compressFrameSync(buffer),
+  decompress: async (buffer) => lz4.decompressFrameSync(buffer)
 })
 CompressionCodecs[CompressionTypes.ZSTD] = () => ({
   compress: async () => { throw new Error('this client only reads zstd') },
@@ -38,7 +38,7 @@ const order = (i) => ({ id: i, customer: `${name}-${i}`, total: i * 1.5, note: i
 const schemaInfo = { schema: readFileSync(new URL('../order.avsc', here), 'utf8'), schemaType: 'AVRO' }
 
 async function produce (topic, count, codec, value) {
-  const compression = { none: CompressionTypes.None, gzip: CompressionTypes.GZIP, snappy: CompressionTypes.Snappy }[codec]
+  const compression = { none: CompressionTypes.None, gzip: CompressionTypes.GZIP, snappy: CompressionTypes.Snappy, lz4: CompressionTypes.LZ4 }[codec]
   const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1 })
   await producer.connect()
   const messages = []
