@@ -9,12 +9,16 @@ const (
 	// partitions.
 	retainEvery  = 5 * time.Minute
 	compactEvery = 15 * time.Second
+	// removeEvery is the pause between two looks for files whose
+	// file.delete.delay.ms is over.
+	removeEvery = 5 * time.Second
 )
 
 // startBackground starts what runs from time to time until the broker stops.
 func (b *Broker) startBackground() {
 	b.every(retainEvery, b.retain)
 	b.every(compactEvery, b.compact)
+	b.every(removeEvery, b.removeDeleted)
 	b.every(meterEvery, func() {
 		b.tickMeters()
 		largeBuffers.trim(time.Now())
@@ -48,6 +52,15 @@ func (b *Broker) retain() {
 	b.eachLog(func(p *Partition) {
 		if _, err := p.log.Retain(b.opts.Now()); err != nil {
 			b.log.Error("retention", "topic", p.topic, "partition", p.index, "err", err)
+		}
+	})
+}
+
+// removeDeleted removes the files of deleted segments that have stayed long enough.
+func (b *Broker) removeDeleted() {
+	b.eachLog(func(p *Partition) {
+		if _, err := p.log.RemoveDeleted(b.opts.Now()); err != nil {
+			b.log.Error("files of deleted segments could not be removed", "topic", p.topic, "partition", p.index, "err", err)
 		}
 	})
 }

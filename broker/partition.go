@@ -90,7 +90,7 @@ func logConfig(v topics.Values) commitlog.Config {
 	c.Delete, c.Compact = v.Delete, v.Compact
 	c.RetentionAge, c.RetentionBytes = v.RetentionTime, v.RetentionBytes
 	c.MinDirtyRatio, c.MinCompactionLag, c.MaxCompactionLag = v.MinCleanableRatio, v.MinCompactionLag, v.MaxCompactionLag
-	c.DeleteRetention = v.DeleteRetention
+	c.DeleteRetention, c.DeleteDelay = v.DeleteRetention, v.FileDeleteDelay
 	c.MaxMessageBytes = int(v.MaxMessageBytes)
 	if v.LogAppendTime {
 		c.TimestampType = record.LogAppendTime
@@ -98,7 +98,7 @@ func logConfig(v topics.Values) commitlog.Config {
 	c.TimestampBeforeMax, c.TimestampAfterMax = v.TimestampBeforeMax, v.TimestampAfterMax
 	c.FlushMessages, c.FlushAge = v.FlushMessages, v.FlushTime
 	if v.Compression != "producer" {
-		c.Recompress, c.Codec = true, codecs[v.Compression]
+		c.Recompress, c.Codec, c.CodecLevel = true, codecs[v.Compression], v.CompressionLevel
 	}
 	return c
 }

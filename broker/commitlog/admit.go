@@ -45,7 +45,7 @@ func (l *Log) admit(p []byte, c *Config, now time.Time, o AppendOptions) (b reco
 		return nil, nil, refuse(CodeInvalidRecord, "producer ID %d without a sequence number", b.ProducerID())
 	}
 	if c.Recompress && b.Codec() != c.Codec {
-		if b, err = b.Recompress(nil, c.Codec, c.MaxUncompressedBytes); err != nil {
+		if b, err = b.Recompress(nil, c.Codec, c.CodecLevel, c.MaxUncompressedBytes); err != nil {
 			return nil, nil, refuseBatch(err)
 		}
 		if len(b) > c.MaxMessageBytes && o.Origin == FromClient {

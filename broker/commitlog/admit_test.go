@@ -2,7 +2,9 @@ package commitlog
 
 import (
 	"bytes"
+	"fmt"
 	"math"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -153,6 +155,29 @@ func TestCompressionTypeOfTheTopicWins(t *testing.T) {
 		r.Release()
 		if values, _ := readAll(t, l, 0, UpToEnd); len(values) != 6 || values[5] != "b" {
 			t.Errorf("%v", values)
+		}
+	}
+}
+
+// TestLevelOfTheTopicIsUsed: what the producer compressed otherwise is stored smaller
+// with a high level than with a low one.
+func TestLevelOfTheTopicIsUsed(t *testing.T) {
+	var text []byte
+	random := rand.New(rand.NewPCG(1, 2))
+	for len(text) < 200_000 {
+		text = fmt.Appendf(text, "order %d of customer %d: %d items; ", random.IntN(5000), random.IntN(300), random.IntN(9))
+	}
+	stored := func(codec record.Codec, level int) int64 {
+		l := openWith(t, func(c *Config) { c.Recompress, c.Codec, c.CodecLevel = true, codec, level })
+		mustAppend(t, l, batchOf(t, record.BatchOptions{}, string(text)), AppendOptions{})
+		if values, _ := readAll(t, l, 0, UpToEnd); len(values) != 1 || values[0] != string(text) {
+			t.Fatalf("%v at level %d came back otherwise", codec, level)
+		}
+		return l.SizeBytes()
+	}
+	for codec, levels := range map[record.Codec][2]int{record.Gzip: {1, 9}, record.LZ4: {9, 17}, record.Zstd: {1, 22}} {
+		if low, high := stored(codec, levels[0]), stored(codec, levels[1]); high >= low {
+			t.Errorf("%v: %d bytes at level %d, %d at level %d", codec, low, levels[0], high, levels[1])
 		}
 	}
 }

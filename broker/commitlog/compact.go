@@ -2,10 +2,8 @@ package commitlog
 
 import (
 	"errors"
-	"fmt"
 	"hash/maphash"
 	"io/fs"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -320,7 +318,7 @@ func (k *compaction) replaceGroup(group []*segment, next int64) error {
 	k.result.BytesAfter += out.pos
 	k.result.Segments += len(group)
 	k.result.SegmentsLeft++
-	return k.l.replaceSegments(group, out)
+	return k.l.replaceSegments(group, out, time.UnixMilli(k.now))
 }
 
 // clean writes what stays of a batch. final says that it is the last of its group,
@@ -526,7 +524,7 @@ func (t *txnTracker) marker(b record.Batch) (aborted *AbortedTxn, hasBatches boo
 
 // replaceSegments puts a finished output in the place of the segments it was made
 // from. It requires mmu.
-func (l *Log) replaceSegments(group []*segment, out *cleanedSegment) error {
+func (l *Log) replaceSegments(group []*segment, out *cleanedSegment, now time.Time) error {
 	names, err := l.fsys.List(l.dir)
 	if err != nil {
 		return err
@@ -557,7 +555,7 @@ func (l *Log) replaceSegments(group []*segment, out *cleanedSegment) error {
 	l.amu.Unlock()
 	newest := l.newestSnapshot()
 	for i, old := range group {
-		if e := l.removeDeleted(old, i > 0 && old.base != newest); err == nil {
+		if e := l.discardReplaced(old, i > 0 && old.base != newest, now); err == nil {
 			err = e
 		}
 		old.release()
@@ -565,22 +563,13 @@ func (l *Log) replaceSegments(group []*segment, out *cleanedSegment) error {
 	return err
 }
 
-// removeDeleted removes the .deleted files of a segment and, if no segment begins
-// there any more, its snapshot.
-func (l *Log) removeDeleted(s *segment, snapshot bool) error {
+// discardReplaced sets the .deleted files of a segment aside and removes, if no
+// segment begins there any more, its snapshot.
+func (l *Log) discardReplaced(s *segment, snapshot bool, now time.Time) error {
 	if snapshot {
 		if err := l.fsys.Remove(s.path(snapshotSuffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
-	for _, suffix := range swapOrder {
-		path := s.path(suffix) + deletedSuffix
-		if _, err := l.fsys.Stat(path); err != nil {
-			continue
-		}
-		if err := l.fsys.Remove(path); err != nil {
-			return fmt.Errorf("remove %s: %w", filepath.Base(path), err)
-		}
-	}
-	return nil
+	return l.setAside(s, swapOrder, now)
 }

@@ -27,6 +27,7 @@ type Config struct {
 	MaxCompactionLag  time.Duration // max.compaction.lag.ms
 	DeleteRetention   time.Duration // delete.retention.ms
 	CompactionMapKeys int           // distinct keys one round of compaction can hold
+	DeleteDelay       time.Duration // file.delete.delay.ms; 0: files go at once
 
 	MaxMessageBytes    int                  // max.message.bytes, of a whole batch
 	TimestampType      record.TimestampType // message.timestamp.type
@@ -35,6 +36,9 @@ type Config struct {
 
 	Recompress bool         // compression.type is not "producer"
 	Codec      record.Codec // what it is then
+	// CodecLevel is compression.<codec>.level in the codec's own numbers; 0 is the
+	// codec's default.
+	CodecLevel int
 
 	// TrustCompressed leaves compressed batches of producers closed where no rule
 	// needs to see their records: the checksum is all that is checked then.
@@ -64,6 +68,7 @@ func DefaultConfig() Config {
 		MaxCompactionLag:     forever,
 		DeleteRetention:      24 * time.Hour,
 		CompactionMapKeys:    4 << 20,
+		DeleteDelay:          time.Minute,
 		MaxMessageBytes:      1048588,
 		TimestampBeforeMax:   forever,
 		TimestampAfterMax:    time.Hour,

@@ -91,6 +91,9 @@ func (m *model) step(l *Log, random *rand.Rand, now time.Time) error {
 		}
 		return err
 	case what < 90:
+		if _, err := l.RemoveDeleted(now); err != nil {
+			return err
+		}
 		_, err := l.Retain(now)
 		return err
 	case what < 96 && m.compacts:
@@ -313,6 +316,7 @@ func crashConfig(compacts bool) Config {
 	c.TimestampAfterMax = forever
 	c.RetentionBytes = -1
 	c.RetentionAge = -1
+	c.DeleteDelay = 300 * time.Millisecond // three steps
 	if compacts {
 		c.Compact, c.Delete, c.MinDirtyRatio, c.DeleteRetention = true, false, 0.01, time.Second
 	}

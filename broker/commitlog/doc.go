@@ -37,12 +37,13 @@
 //     full) the log goes on with the next one.
 //
 // What it leaves to others: leadership, quotas, permissions, validation of payloads,
-// waiting for data (see [Log.OnAdvance]), calling [Log.Retain] and [Log.Compact]
-// from time to time, and the files of the data directory that are not one
+// waiting for data (see [Log.OnAdvance]), calling [Log.Retain], [Log.Compact] and
+// [Log.RemoveDeleted] from time to time, and the files of the data directory that are not one
 // partition's (see [ReadCheckpoint] and its neighbours).
 //
 // All methods of [Log] may be called concurrently. Appends of one log are
 // serialised; reads never wait for them. The lock order is mmu (maintenance), cmu
 // (checkpoints), amu (one change at a
-// time), mu (what readers see, held shortly), an index's lock.
+// time), mu (what readers see, held shortly), an index's lock. dmu (files that are to
+// go) is taken last and waits for nothing.
 package commitlog

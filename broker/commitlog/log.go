@@ -37,6 +37,10 @@ type Log struct {
 	// mmu is held by maintenance: retention, compaction, close. It comes first.
 	mmu sync.Mutex
 
+	// dmu guards deleted and is held while its files are removed. It comes last.
+	dmu     sync.Mutex
+	deleted map[string]deletedFile // by name in the folder
+
 	// cmu is held by checkpoints and close. It comes before amu.
 	cmu     sync.Mutex
 	snapped int64 // offset of the newest snapshot file

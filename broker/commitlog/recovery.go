@@ -39,7 +39,7 @@ func Open(o Options) (*Log, error) {
 	l := &Log{
 		options: o, fsys: o.FS, dir: o.Dir, logger: o.Logger,
 		producers: newProducerTable(), start: 0, firstOpen: -1, snapped: -1, epoch: o.LeaderEpoch,
-		lastFlush: o.Now(),
+		lastFlush: o.Now(), deleted: map[string]deletedFile{},
 	}
 	if o.TailBytes > 0 {
 		l.tail.limit = max(o.TailBytes/tailChunkBytes, 1)

@@ -1,8 +1,6 @@
 package commitlog
 
 import (
-	"errors"
-	"io/fs"
 	"path/filepath"
 	"time"
 )
@@ -48,7 +46,7 @@ func (l *Log) Retain(now time.Time) (Retained, error) {
 		r.Bytes += s.sizeBytes.Load()
 	}
 	l.logger.Info("retention removes segments", "topic", l.options.Topic, "partition", l.options.Partition, "segments", n, "bytes", r.Bytes, "log_start_offset", r.StartOffset)
-	return r, l.removeSegments(n)
+	return r, l.removeSegments(n, now)
 }
 
 // expired is how many of the first segments may go; all of them includes the active
@@ -140,10 +138,9 @@ func (l *Log) DeleteRecordsBefore(offset int64) (int64, error) {
 	return l.StartOffset(), nil
 }
 
-// removeSegments takes the first n segments out of the log and removes their files:
-// renamed first, so that a crash never leaves half of a segment under its name. It
-// requires mmu.
-func (l *Log) removeSegments(n int) error {
+// removeSegments takes the first n segments out of the log and sets their files
+// aside. It requires mmu.
+func (l *Log) removeSegments(n int, now time.Time) error {
 	l.mu.RLock()
 	segments := l.segments
 	l.mu.RUnlock()
@@ -169,7 +166,7 @@ func (l *Log) removeSegments(n int) error {
 	err := l.setEpochs(epochs)
 	l.amu.Unlock()
 	for _, s := range gone {
-		if e := l.discard(s, s.base != l.newestSnapshot()); err == nil {
+		if e := l.discard(s, s.base != l.newestSnapshot(), now); err == nil {
 			err = e
 		}
 		s.release()
@@ -187,27 +184,4 @@ func (l *Log) newestSnapshot() int64 {
 	l.cmu.Lock()
 	defer l.cmu.Unlock()
 	return l.snapped
-}
-
-// discard renames the files of a segment and removes them; open readers keep them.
-func (l *Log) discard(s *segment, snapshot bool) error {
-	suffixes := []string{logSuffix, indexSuffix, timeSuffix, txnSuffix}
-	if snapshot {
-		suffixes = append(suffixes, snapshotSuffix)
-	}
-	for _, remove := range []bool{false, true} {
-		for _, suffix := range suffixes {
-			path := s.path(suffix)
-			var err error
-			if remove {
-				err = l.fsys.Remove(path + deletedSuffix)
-			} else {
-				err = l.fsys.Rename(path, path+deletedSuffix)
-			}
-			if err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-		}
-	}
-	return nil
 }

@@ -17,7 +17,7 @@ import (
 //     the folder: from here on the replacement will happen
 //  3. rename the files of all segments it covers to .deleted
 //  4. rename the .swap indexes to their final names, then the log
-//  5. sync the folder, remove what is .deleted
+//  5. sync the folder, remove what is .deleted after file.delete.delay.ms
 //
 // A .log.swap says that all of its indexes are there, as .swap or already in place.
 var swapOrder = []string{indexSuffix, timeSuffix, txnSuffix, logSuffix}

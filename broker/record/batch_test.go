@@ -300,7 +300,7 @@ func TestRecompressKeepsTheRecords(t *testing.T) {
 	for _, from := range allCodecs {
 		for _, to := range allCodecs {
 			b := sampleBatch(t, BatchOptions{Codec: from, Producer: &Producer{ID: 3, Epoch: 1, BaseSequence: 4}})
-			p, err := b.Recompress(nil, to, 0)
+			p, err := b.Recompress(nil, to, 0, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -308,6 +308,23 @@ func TestRecompressKeepsTheRecords(t *testing.T) {
 			s, err := out.CheckRecords(true, 0)
 			if err := errors.Join(err, out.CheckHeader(), out.CheckCRC()); err != nil || out.Codec() != to || out.LastSequence() != 6 || s.MaxTimestamp != 1002 {
 				t.Errorf("%v to %v: %+v, %v", from, to, s, err)
+			}
+		}
+	}
+}
+
+// TestEveryLevelIsRead compresses with each level that a topic may ask for and some
+// beyond.
+func TestEveryLevelIsRead(t *testing.T) {
+	src := bytes.Repeat([]byte("to be or not to be, "), 2000)
+	for _, codec := range allCodecs {
+		for _, level := range []int{math.MinInt32, -131072, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 17, 22, math.MaxInt32} {
+			packed, err := CompressLevel(nil, codec, level, src)
+			if err != nil {
+				t.Fatalf("%v, level %d: %v", codec, level, err)
+			}
+			if out, err := Decompress(nil, codec, packed, 0); err != nil || !bytes.Equal(out, src) {
+				t.Errorf("%v, level %d: %d bytes, %v", codec, level, len(out), err)
 			}
 		}
 	}

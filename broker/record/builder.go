@@ -204,8 +204,9 @@ func nullableBytes(p []byte) int {
 }
 
 // Recompress appends the batch to dst with its records in another codec; offsets,
-// timestamps and producer stay. maxBytes is as for [Batch.Records].
-func (b Batch) Recompress(dst []byte, codec Codec, maxBytes int) ([]byte, error) {
+// timestamps and producer stay. level is as for [CompressLevel], maxBytes as for
+// [Batch.Records].
+func (b Batch) Recompress(dst []byte, codec Codec, level, maxBytes int) ([]byte, error) {
 	plain := b.Payload()
 	if b.Codec() != None {
 		buffer := getBuffer()
@@ -218,7 +219,7 @@ func (b Batch) Recompress(dst []byte, codec Codec, maxBytes int) ([]byte, error)
 	}
 	start := len(dst)
 	dst = append(dst, b[:HeaderBytes]...)
-	dst, err := Compress(dst, codec, plain)
+	dst, err := CompressLevel(dst, codec, level, plain)
 	if err != nil {
 		return dst[:start], err
 	}

@@ -32,6 +32,7 @@ type Definition struct {
 	Doc      string
 
 	min, max float64  // of numbers; both zero means any
+	hole     bool     // zero lies between them and is refused
 	values   []string // that are allowed; none means any
 }
 
@@ -43,8 +44,8 @@ var definitions = []Definition{
 		Doc: "Another name for schema.validation.mode, and payload validation of values if set."},
 	{Name: "cleanup.policy", Type: List, Default: "delete", Synonyms: []string{"log.cleanup.policy"}, values: []string{"delete", "compact"},
 		Doc: "What happens to old segments: delete them, compact them, both, or nothing."},
-	{Name: "compression.gzip.level", Type: Int, Default: "-1", Synonyms: []string{"compression.gzip.level"}, min: -1, max: 9,
-		Doc: "The level if compression.type is gzip; -1 is the codec's own."},
+	{Name: "compression.gzip.level", Type: Int, Default: "-1", Synonyms: []string{"compression.gzip.level"}, min: -1, max: 9, hole: true,
+		Doc: "The level if compression.type is gzip, from 1 to 9; -1 is the codec's own."},
 	{Name: "compression.lz4.level", Type: Int, Default: "9", Synonyms: []string{"compression.lz4.level"}, min: 1, max: 17,
 		Doc: "The level if compression.type is lz4."},
 	{Name: "compression.type", Type: String, Default: "producer", Synonyms: []string{"compression.type"}, values: []string{"uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"},
@@ -208,6 +209,9 @@ func (d *Definition) Check(value string) error {
 	}
 	if (d.min != 0 || d.max != 0) && (number < d.min || number > d.max) {
 		return wrong("it must be at least %s and at most %s", plain(d.min), plain(d.max))
+	}
+	if d.hole && number == 0 {
+		return wrong("it must not be 0")
 	}
 	if len(d.values) > 0 && !slices.Contains(d.values, value) {
 		return wrong("it must be one of %s", strings.Join(d.values, ", "))

@@ -31,6 +31,7 @@ func TestValuesAreChecked(t *testing.T) {
 		"preallocate":               {"true": true, "TRUE": false, "1": false},
 		"message.timestamp.type":    {"CreateTime": true, "LogAppendTime": true, "createtime": false},
 		"schema.validation.level":   {"none": true, "id": true, "payload": true, "all": false},
+		"compression.gzip.level":    {"-1": true, "1": true, "9": true, "0": false, "-2": false, "10": false},
 		"remote.storage.enable":     {"false": true, "true": false},
 	} {
 		d, ok := Lookup(name)
