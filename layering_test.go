@@ -49,6 +49,7 @@ var mayImport = map[string][]string{
 	"registry/journal/journaltest": {"compat/schema", "registry/journal"},
 	"registry/journal/redis":       {"compat/schema", "registry/journal"},
 	"registry/journal/kafka":       {"compat/schema", "registry/journal"},
+	"registry/journal/seal":        {"compat/schema", "registry/journal"},
 	"registry":                     {"compat/...", "registry/journal"},
 	"registry/rest":                {"registry", "compat", "compat/schema"},
 	"registry/validate":            {"serde/...", "compat/..."},

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/dovetail-dev/dovetail/compat/schema"
+	"github.com/dovetail-dev/dovetail/registry/journal"
 )
 
 // checkRuleSet brings kinds and modes into upper case, sorts what is a set and
@@ -81,12 +82,16 @@ func validRuleName(s string) bool {
 	return true
 }
 
-// tidyMetadata sorts what is a set.
+// tidyMetadata sorts what is a set, and drops a property that only records have.
 func tidyMetadata(m *schema.Metadata) *schema.Metadata {
 	if m == nil {
 		return nil
 	}
 	out := &schema.Metadata{Properties: m.Properties, Sensitive: tidySet(m.Sensitive)}
+	if _, ok := m.Properties[journal.SealedProperty]; ok {
+		out.Properties = maps.Clone(m.Properties)
+		delete(out.Properties, journal.SealedProperty)
+	}
 	if m.Tags != nil {
 		out.Tags = make(map[string][]string, len(m.Tags))
 		for k, v := range m.Tags {
@@ -94,6 +99,24 @@ func tidyMetadata(m *schema.Metadata) *schema.Metadata {
 		}
 	}
 	return out
+}
+
+// sealedGrowth is the most by which a record grows when the sensitive properties
+// of m are encrypted in it.
+func sealedGrowth(m *schema.Metadata) int {
+	if m == nil {
+		return 0
+	}
+	grown := 0
+	for _, name := range m.Sensitive {
+		if v, ok := m.Properties[name]; ok {
+			grown += len(v)/3 + 64
+		}
+	}
+	if grown > 0 {
+		grown += 64 // the mark and the fingerprint
+	}
+	return grown
 }
 
 func tidySet(list []string) []string {

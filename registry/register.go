@@ -276,8 +276,8 @@ func (r *Registry) registration(st *state, sub *subject, at use, id schema.ID, p
 	content := newContent(p.definition, p.fingerprint, "")
 	value := journal.AppendSchema(make([]byte, 0, len(content.quoted)+len(at.subject)+128),
 		journal.SchemaValue{Subject: at.subject, Version: at.version, ID: id, Definition: p.definition, Quoted: content.quoted})
-	if len(value) > maxValueBytes {
-		return Schema{}, nil, errTooLarge(strconv.Itoa(len(value)) + " bytes as a record, the most is " + strconv.Itoa(maxValueBytes))
+	if n := len(value) + sealedGrowth(p.definition.Metadata); n > maxValueBytes {
+		return Schema{}, nil, errTooLarge(strconv.Itoa(n) + " bytes as a record, the most is " + strconv.Itoa(maxValueBytes))
 	}
 	records = append(records, journal.Record{
 		Key:   journal.AppendKey(make([]byte, 0, len(at.subject)+72), journal.Key{Type: journal.SchemaKey, Subject: at.subject, Version: at.version}),

@@ -12,24 +12,29 @@ import (
 )
 
 // schemasTopic is the topic of the embedded journal. Its name and its records
-// are those of Confluent's registry.
-const schemasTopic = "_schemas"
+// are those of Confluent's registry. encodersTopic, next to it, holds the keys
+// that sensitive metadata is encrypted with.
+const (
+	schemasTopic  = "_schemas"
+	encodersTopic = "_schema_encoders"
+)
 
 // brokerJournal is a partition of the bundled broker as the registry's journal.
 type brokerJournal struct {
+	topic     string
 	partition *broker.Partition
 }
 
 // openBrokerJournal creates the topic if need be.
-func openBrokerJournal(b *broker.Broker) (*brokerJournal, error) {
-	if err := b.EnsureInternalTopic(schemasTopic, 1, map[string]string{"cleanup.policy": "compact"}); err != nil {
-		return nil, fmt.Errorf("topic %s: %w", schemasTopic, err)
+func openBrokerJournal(b *broker.Broker, topic string) (*brokerJournal, error) {
+	if err := b.EnsureInternalTopic(topic, 1, map[string]string{"cleanup.policy": "compact"}); err != nil {
+		return nil, fmt.Errorf("topic %s: %w", topic, err)
 	}
-	p, err := b.Partition(schemasTopic, 0)
+	p, err := b.Partition(topic, 0)
 	if err != nil {
 		return nil, err
 	}
-	return &brokerJournal{p}, nil
+	return &brokerJournal{topic, p}, nil
 }
 
 // Append implements journal.Journal.
@@ -62,13 +67,13 @@ func (j *brokerJournal) Start(ctx context.Context, at journal.Offset, records []
 // Read implements journal.Journal.
 func (j *brokerJournal) Read(ctx context.Context, from journal.Offset, limit int) ([]journal.Record, journal.Offset, error) {
 	if end := j.partition.EndOffset(); int64(from) > end {
-		return nil, from, fmt.Errorf("%w: %s ends at offset %d and was read up to %d", journal.ErrLost, schemasTopic, end, from)
+		return nil, from, fmt.Errorf("%w: %s ends at offset %d and was read up to %d", journal.ErrLost, j.topic, end, from)
 	}
 	stored, next, err := j.partition.ReadRecords(ctx, int64(from), limit)
 	if err != nil && ctx.Err() == nil {
-		err = fmt.Errorf("topic %s: %w", schemasTopic, err)
+		err = fmt.Errorf("topic %s: %w", j.topic, err)
 		if errors.Is(err, record.ErrCRC) {
-			err = fmt.Errorf("%w; the registry does not go on with a part of its schemas: stop, and restore the folder %s-0 of the data directory from a copy", err, schemasTopic)
+			err = fmt.Errorf("%w; the registry does not go on with a part of its schemas: stop, and restore the folder %s-0 of the data directory from a copy", err, j.topic)
 		}
 	}
 	records := make([]journal.Record, len(stored))

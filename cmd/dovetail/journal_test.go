@@ -19,7 +19,7 @@ func TestEmbeddedJournal(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = b.Close(context.Background()) })
-		j, err := openBrokerJournal(b)
+		j, err := openBrokerJournal(b, schemasTopic)
 		if err != nil {
 			t.Fatal(err)
 		}

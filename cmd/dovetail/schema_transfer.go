@@ -20,8 +20,8 @@ const defaultCluster = "kafka://127.0.0.1:9092"
 
 func newSchemaImport(who *credentials) *cobra.Command {
 	var (
-		from, to, dataDir string
-		skipUnknown       bool
+		from, to, dataDir     string
+		skipUnknown, encoders bool
 	)
 	cmd := &cobra.Command{
 		Use:   "import [file|-]",
@@ -40,7 +40,11 @@ or straight from a Kafka cluster with --from kafka://host:port/_schemas.
 They go to a running server, or any Kafka cluster, by --to, or to the data of a
 stopped server by --data-dir. The target must be empty. If an import was
 interrupted, run it again: it goes on where it ended. Nobody may register in the
-target meanwhile.`,
+target meanwhile.
+
+Sensitive metadata that a server keeps encrypted (--metadata-encoder-secret of serve)
+stays encrypted. Its keys are records of their own, _schema_encoders: carry them over
+first, with --encoders, and give the target the same secret.`,
 		Example: `  dovetail schema import schemas.ndjson
   dovetail schema import --from kafka://old-kafka:9092/_schemas --to kafka://127.0.0.1:9092
   dovetail schema import schemas.ndjson --data-dir /var/lib/dovetail`,
@@ -53,12 +57,12 @@ target meanwhile.`,
 			if dataDir != "" && cmd.Flags().Changed("to") {
 				return exitStatus{2, errors.New("--to and --data-dir exclude each other")}
 			}
-			source, closeSource, err := openTransferSource(cmd, who, from, args)
+			source, closeSource, err := openTransferSource(cmd, who, from, encoders, args)
 			if err != nil {
 				return err
 			}
 			defer closeSource()
-			target, closeTarget, err := openTransferTopic(ctx, who, to, dataDir, 0, true)
+			target, closeTarget, err := openTransferTopic(ctx, who, place{cluster: to, dataDir: dataDir, encoders: encoders, create: true})
 			if err != nil {
 				return err
 			}
@@ -77,12 +81,13 @@ target meanwhile.`,
 	f.StringVar(&from, "from", "", "cluster to read from: kafka://host:port[,host:port][/topic]")
 	f.StringVar(&to, "to", defaultCluster, "where to import to: the Kafka address of a running server, or a Kafka cluster")
 	f.StringVar(&dataDir, "data-dir", "", "import into the data of a stopped server instead")
+	f.BoolVar(&encoders, "encoders", false, "the keys of sensitive metadata (_schema_encoders) instead of the schemas")
 	f.BoolVar(&skipUnknown, "skip-unknown", false, "leave out records that cannot be read instead of stopping")
 	return cmd
 }
 
 func newSchemaExport(who *credentials) *cobra.Command {
-	var from, dataDir string
+	var from place
 	cmd := &cobra.Command{
 		Use:   "export [file|-]",
 		Short: "Write the _schemas records of a registry to a file",
@@ -95,26 +100,27 @@ If the file has been begun by an export, it goes on behind its last whole line.`
   dovetail schema export --from kafka://old-kafka:9092/_schemas | gzip > schemas.ndjson.gz`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if dataDir != "" && cmd.Flags().Changed("from") {
+			if from.dataDir != "" && cmd.Flags().Changed("from") {
 				return exitStatus{2, errors.New("--from and --data-dir exclude each other")}
 			}
 			name := "-"
 			if len(args) == 1 {
 				name = args[0]
 			}
-			return exportSchemas(cmd, who, from, dataDir, name)
+			return exportSchemas(cmd, who, from, name)
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&from, "from", defaultCluster, "registry to export: the Kafka address of a running server, or a Kafka cluster: kafka://host:port[,host:port][/topic]")
-	f.StringVar(&dataDir, "data-dir", "", "export the data of a stopped server instead")
+	f.StringVar(&from.cluster, "from", defaultCluster, "registry to export: the Kafka address of a running server, or a Kafka cluster: kafka://host:port[,host:port][/topic]")
+	f.BoolVar(&from.encoders, "encoders", false, "the keys of sensitive metadata (_schema_encoders) instead of the schemas")
+	f.StringVar(&from.dataDir, "data-dir", "", "export the data of a stopped server instead")
 	return cmd
 }
 
 // exportSchemas writes to a file, behind what it has, or to standard output.
-func exportSchemas(cmd *cobra.Command, who *credentials, from, dataDir, name string) error {
+func exportSchemas(cmd *cobra.Command, who *credentials, from place, name string) error {
 	if name == "-" {
-		_, err := exportTo(cmd, cmd.OutOrStdout(), who, from, dataDir, 0)
+		_, err := exportTo(cmd, cmd.OutOrStdout(), who, from)
 		return err
 	}
 	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
@@ -130,7 +136,8 @@ func exportSchemas(cmd *cobra.Command, who *credentials, from, dataDir, name str
 	}
 	written := 0
 	if err == nil {
-		written, err = exportTo(cmd, file, who, from, dataDir, offset)
+		from.offset = offset
+		written, err = exportTo(cmd, file, who, from)
 	}
 	if err == nil {
 		err = file.Sync()
@@ -143,8 +150,8 @@ func exportSchemas(cmd *cobra.Command, who *credentials, from, dataDir, name str
 }
 
 // exportTo writes the records from an offset on, and returns how many.
-func exportTo(cmd *cobra.Command, out io.Writer, who *credentials, from, dataDir string, offset int64) (int, error) {
-	source, closeSource, err := openTransferTopic(cmd.Context(), who, from, dataDir, offset, false)
+func exportTo(cmd *cobra.Command, out io.Writer, who *credentials, from place) (int, error) {
+	source, closeSource, err := openTransferTopic(cmd.Context(), who, from)
 	if err != nil {
 		return 0, err
 	}
@@ -165,9 +172,9 @@ func newBar(cmd *cobra.Command) (*transfer.Bar, func(float64, transfer.Counts)) 
 }
 
 // openTransferSource opens a cluster, or the file that args name.
-func openTransferSource(cmd *cobra.Command, who *credentials, from string, args []string) (transfer.Source, func() error, error) {
+func openTransferSource(cmd *cobra.Command, who *credentials, from string, encoders bool, args []string) (transfer.Source, func() error, error) {
 	if from != "" {
-		return openTransferTopic(cmd.Context(), who, from, "", 0, false)
+		return openTransferTopic(cmd.Context(), who, place{cluster: from, encoders: encoders})
 	}
 	if args[0] == "-" {
 		return transfer.NewLines("standard input", cmd.InOrStdin(), 0), func() error { return nil }, nil
@@ -183,17 +190,26 @@ func openTransferSource(cmd *cobra.Command, who *credentials, from string, args 
 	return transfer.NewLines(args[0], file, size), file.Close, nil
 }
 
+// place says where records are.
+type place struct {
+	cluster  string // URL
+	dataDir  string // of a stopped server, instead
+	encoders bool   // the keys of sensitive metadata instead of the schemas
+	offset   int64  // to read from
+	create   bool   // what is not there
+}
+
 // openTransferTopic opens the topic of a cluster, or of a data directory, which
 // it serves to itself meanwhile.
-func openTransferTopic(ctx context.Context, who *credentials, cluster, dataDir string, offset int64, create bool) (*transfer.Topic, func() error, error) {
+func openTransferTopic(ctx context.Context, who *credentials, at place) (*transfer.Topic, func() error, error) {
 	stop := func() error { return nil }
-	scheme, rest, _ := strings.Cut(cluster, "://")
+	scheme, rest, _ := strings.Cut(at.cluster, "://")
 	addrs, topic, _ := strings.Cut(rest, "/")
-	if dataDir != "" {
-		if _, err := os.Stat(dataDir); err != nil && !create {
+	if at.dataDir != "" {
+		if _, err := os.Stat(at.dataDir); err != nil && !at.create {
 			return nil, nil, err
 		}
-		b, err := broker.New(broker.Options{DataDir: dataDir, Listeners: []broker.Listener{{Addr: "127.0.0.1:0"}}, NoAutoCreateTopics: true})
+		b, err := broker.New(broker.Options{DataDir: at.dataDir, Listeners: []broker.Listener{{Addr: "127.0.0.1:0"}}, NoAutoCreateTopics: true})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -205,24 +221,25 @@ func openTransferTopic(ctx context.Context, who *credentials, cluster, dataDir s
 		if err := b.Start(ctx); err != nil {
 			return nil, nil, errors.Join(err, stop())
 		}
-		if _, err := openBrokerJournal(b); err != nil {
+		topic = topicBeside("", at.encoders)
+		if _, err := openBrokerJournal(b, topic); err != nil {
 			return nil, nil, errors.Join(err, stop())
 		}
-		addrs, topic = b.Addr("").String(), schemasTopic
+		addrs = b.Addr("").String()
 	} else if scheme != "kafka" || addrs == "" {
-		return nil, nil, exitStatus{2, fmt.Errorf("%q: want kafka://host:port[,host:port][/topic]", cluster)}
+		return nil, nil, exitStatus{2, fmt.Errorf("%q: want kafka://host:port[,host:port][/topic]", at.cluster)}
 	}
 	if topic == "" {
-		topic = schemasTopic
+		topic = topicBeside("", at.encoders)
 	}
 	var own []kgo.Opt
-	if dataDir == "" {
+	if at.dataDir == "" {
 		var err error
 		if own, err = who.kafka(); err != nil {
 			return nil, nil, err
 		}
 	}
-	t, err := transfer.OpenTopic(ctx, transfer.TopicOptions{Brokers: strings.Split(addrs, ","), Topic: topic, From: offset, Create: create, Client: own})
+	t, err := transfer.OpenTopic(ctx, transfer.TopicOptions{Brokers: strings.Split(addrs, ","), Topic: topic, From: at.offset, Create: at.create, Client: own})
 	if err != nil {
 		return nil, nil, errors.Join(err, stop())
 	}

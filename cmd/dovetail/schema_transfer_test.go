@@ -110,7 +110,7 @@ func startServer(t *testing.T, dir string) (client *srclient.Client, kafka strin
 		}
 	}
 	t.Cleanup(stop)
-	j, err := openBrokerJournal(b)
+	j, err := openBrokerJournal(b, schemasTopic)
 	if err != nil {
 		t.Fatal(err)
 	}

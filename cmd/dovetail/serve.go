@@ -21,8 +21,6 @@ import (
 	"github.com/dovetail-dev/dovetail/compat"
 	"github.com/dovetail-dev/dovetail/compat/formats"
 	"github.com/dovetail-dev/dovetail/registry"
-	"github.com/dovetail-dev/dovetail/registry/journal"
-	"github.com/dovetail-dev/dovetail/registry/journal/kafka"
 	"github.com/dovetail-dev/dovetail/registry/journal/redis"
 	"github.com/dovetail-dev/dovetail/registry/rest"
 	"github.com/dovetail-dev/dovetail/registry/validate"
@@ -41,6 +39,7 @@ type serveSettings struct {
 	noAutoCreate    bool
 	level           string
 	journal         string
+	encoders        encoderSettings
 	logLevel        string
 	logFormat       string
 	shutdownTimeout time.Duration
@@ -77,6 +76,7 @@ serve) and /metrics (Prometheus).`,
 			if err := loadSettings(cmd, os.LookupEnv); err != nil {
 				return exitStatus{2, err}
 			}
+			s.encoders.fallBack(os.LookupEnv)
 			s.unknownVariables = unknownVariables(cmd, os.Environ())
 			return serve(cmd.Context(), s, cmd.ErrOrStderr())
 		},
@@ -93,6 +93,7 @@ serve) and /metrics (Prometheus).`,
 	f.BoolVar(&s.noAutoCreate, "no-auto-create", false, "do not create topics that a client merely mentions")
 	f.StringVar(&s.level, "compatibility-level", compat.LevelBackward.String(), "compatibility level where none is configured")
 	f.StringVar(&s.journal, "journal", "embedded", "where the registry keeps its records: embedded, memory, redis://host:port[/db] or kafka://host:port[,host:port][/topic]")
+	s.encoders.flags(f)
 	f.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&s.logFormat, "log-format", "text", "text or json")
 	f.DurationVar(&s.shutdownTimeout, "shutdown-timeout", 15*time.Second, "how long a stop waits for requests in flight")
@@ -131,7 +132,7 @@ func (s *serveSettings) validate() (broker.Durability, compat.Level, error) {
 	if s.shutdownTimeout < 0 {
 		faults = append(faults, fmt.Errorf("--shutdown-timeout %s: want 0 or more", s.shutdownTimeout))
 	}
-	return durability, level, errors.Join(append(faults, err1, err2, s.validateJournal(), s.kms.validate())...)
+	return durability, level, errors.Join(append(faults, err1, err2, s.validateJournal(), s.encoders.validate(), s.kms.validate())...)
 }
 
 func (s *serveSettings) logger(w interface{ Write([]byte) (int, error) }) (*slog.Logger, error) {
@@ -213,7 +214,7 @@ func serve(ctx context.Context, s serveSettings, stderr interface{ Write([]byte)
 	if err := b.Start(ctx); err != nil {
 		return errors.Join(err, stop())
 	}
-	j, err := openJournal(ctx, s.journal, b, log)
+	j, err := openJournal(ctx, s.journal, s.encoders, b, log)
 	if err != nil {
 		return errors.Join(err, stop())
 	}
@@ -269,21 +270,4 @@ func (s *serveSettings) validateJournal() error {
 		return nil
 	}
 	return fmt.Errorf("--journal %q: want embedded, memory, redis://host:port[/db] or kafka://host:port[,host:port][/topic]", s.journal)
-}
-
-// openJournal opens the journal that the setting names.
-func openJournal(ctx context.Context, name string, b *broker.Broker, log *slog.Logger) (journal.Journal, error) {
-	scheme, rest, _ := strings.Cut(name, "://")
-	switch {
-	case name == "embedded":
-		return openBrokerJournal(b)
-	case name == "memory":
-		return &journal.Memory{}, nil
-	case scheme == "redis" || scheme == "rediss":
-		return redis.Open(ctx, redis.Options{URL: name, Logger: log})
-	case scheme == "kafka":
-		brokers, topic, _ := strings.Cut(rest, "/")
-		return kafka.Open(ctx, kafka.Options{Brokers: strings.Split(brokers, ","), Topic: topic, Logger: log})
-	}
-	return nil, fmt.Errorf("--journal %q: want embedded, memory, redis://host:port or kafka://host:port", name)
 }

@@ -23,6 +23,11 @@ func AppendReferences(dst []byte, refs []schema.Reference) []byte {
 	return append(w.b, ']')
 }
 
+// SealedProperty is the metadata property, "true", by which a record says that
+// the values of its sensitive properties are encrypted. It is the journal's own:
+// no schema has it.
+const SealedProperty = "__enc__"
+
 // AppendMetadata appends m as a JSON object, names in order.
 func AppendMetadata(dst []byte, m *schema.Metadata) []byte {
 	w := writer{b: dst}

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"encoding/base64"
 	"fmt"
 
 	"github.com/dovetail-dev/dovetail/compat/schema"
@@ -113,6 +114,41 @@ func ParseDEK(b []byte) (DEKValue, error) {
 	})
 	if err := d.end(); err != nil {
 		return DEKValue{}, fmt.Errorf("journal: DEK value: %w", err)
+	}
+	return v, nil
+}
+
+// EncoderValue is the value of an ENCODER record: the key set of a tenant,
+// encrypted.
+type EncoderValue struct {
+	Keyset []byte
+}
+
+// AppendEncoder appends the bytes of an ENCODER value.
+func AppendEncoder(dst []byte, v EncoderValue) []byte {
+	w := writer{b: dst}
+	w.open()
+	w.str("keyset", base64.StdEncoding.EncodeToString(v.Keyset))
+	w.close()
+	return w.b
+}
+
+// ParseEncoder reads an ENCODER value.
+func ParseEncoder(b []byte) (EncoderValue, error) {
+	var v EncoderValue
+	d := cursor{b: string(b)}
+	d.object(func(name string) {
+		if name != "keyset" {
+			d.skip()
+			return
+		}
+		var err error
+		if v.Keyset, err = base64.StdEncoding.DecodeString(d.str()); err != nil || len(v.Keyset) == 0 {
+			d.fail("keyset is not the base64 of anything")
+		}
+	})
+	if err := d.end(); err != nil {
+		return EncoderValue{}, fmt.Errorf("journal: ENCODER value: %w", err)
 	}
 	return v, nil
 }

@@ -29,8 +29,12 @@ const (
 	DEKKey KeyType = "DEK"
 )
 
+// EncoderKey is the key type of the records of `_schema_encoders`: the keys that
+// sensitive metadata is encrypted with. A registry passes them over.
+const EncoderKey KeyType = "ENCODER"
+
 // keyTypes are all of them.
-var keyTypes = [...]KeyType{SchemaKey, ConfigKey, ModeKey, DeleteSubjectKey, ClearSubjectKey, NoopKey, ContextKey, AssociationKey, KEKKey, DEKKey}
+var keyTypes = [...]KeyType{SchemaKey, ConfigKey, ModeKey, DeleteSubjectKey, ClearSubjectKey, NoopKey, ContextKey, AssociationKey, KEKKey, DEKKey, EncoderKey}
 
 // Key is a record's key. Which members count depends on Type; the rest stay
 // zero, so that two keys of one thing are ==.
@@ -39,7 +43,7 @@ type Key struct {
 	Subject schema.Subject // SCHEMA, CONFIG, MODE, DELETE_SUBJECT, CLEAR_SUBJECT, ASSOC, DEK
 	Version schema.Version // SCHEMA, DEK
 	Context schema.Context // CONTEXT
-	Tenant  string         // CONTEXT, ASSOC, KEK, DEK; written as "default" when empty
+	Tenant  string         // CONTEXT, ASSOC, KEK, DEK, ENCODER; written as "default" when empty
 
 	// ASSOC
 	ResourceName      string
@@ -76,6 +80,9 @@ func AppendKey(dst []byte, k Key) []byte {
 		w.str("resourceType", k.ResourceType)
 		w.str("associationType", k.AssociationType)
 		w.str("subject", string(k.Subject))
+		w.int("magic", 0)
+	case EncoderKey:
+		w.str("tenant", tenantOr(k.Tenant))
 		w.int("magic", 0)
 	case KEKKey:
 		w.str("tenant", tenantOr(k.Tenant))
@@ -157,7 +164,7 @@ func ParseKey(b []byte) (Key, error) {
 			return Key{}, fmt.Errorf("journal: DEK key of subject %q: version %d is not 1 or more", k.Subject, k.Version)
 		}
 		fallthrough
-	case ConfigKey, ModeKey, DeleteSubjectKey, ClearSubjectKey, NoopKey, ContextKey, AssociationKey, KEKKey:
+	case ConfigKey, ModeKey, DeleteSubjectKey, ClearSubjectKey, NoopKey, ContextKey, AssociationKey, KEKKey, EncoderKey:
 		if magic != 0 {
 			return Key{}, fmt.Errorf("journal: %s key: unknown magic %d", k.Type, magic)
 		}

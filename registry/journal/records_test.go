@@ -29,6 +29,7 @@ func TestKeyBytes(t *testing.T) {
 		{Key{Type: ContextKey, Context: ".ctx"}, `{"keytype":"CONTEXT","tenant":"default","context":".ctx","magic":0}`},
 		{Key{Type: AssociationKey, ResourceName: "t", ResourceNamespace: "lkc", ResourceType: "topic", AssociationType: "value", Subject: "s"},
 			`{"keytype":"ASSOC","tenant":"default","resourceName":"t","resourceNamespace":"lkc","resourceType":"topic","associationType":"value","subject":"s","magic":0}`},
+		{Key{Type: EncoderKey}, `{"keytype":"ENCODER","tenant":"default","magic":0}`},
 		{Key{Type: KEKKey, KEK: "k"}, `{"keytype":"KEK","tenant":"default","name":"k","magic":0}`},
 		{Key{Type: DEKKey, KEK: "k", Subject: "s", Algorithm: "AES256_GCM", Version: 2},
 			`{"keytype":"DEK","tenant":"default","kekName":"k","subject":"s","algorithm":"AES256_GCM","version":2,"magic":0}`},
