@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -251,7 +252,7 @@ func (p *producing) validate(t *topic, asked *kmsg.ProduceRequestTopicPartition,
 		return records, true
 	}
 	p.b.metrics.rejected(t.Name, faults)
-	if t.values.Schema.DeadLetters && !batch.IsTransactional() {
+	if t.values.Schema.DeadLetters && !batch.IsTransactional() && len(faults) < MaxBatchFaults {
 		fit, err := p.b.divert(t, asked.Partition, batch, faults)
 		if err == nil {
 			return fit, true
@@ -259,8 +260,12 @@ func (p *producing) validate(t *topic, asked *kmsg.ProduceRequestTopicPartition,
 		p.fail(out, deadLetterCode(err), "bad records could not be put into the dead-letter topic: "+err.Error())
 		return nil, false
 	}
-	p.fail(out, kerr.InvalidRecord.Code, fmt.Sprintf("%d of %d records are not what the topic's schemas say; the first is record %d: %s",
-		len(faults), batch.Count(), faults[0].Index, faults[0].Reason))
+	count := strconv.Itoa(len(faults))
+	if len(faults) >= MaxBatchFaults {
+		count += " or more"
+	}
+	p.fail(out, kerr.InvalidRecord.Code, fmt.Sprintf("%s of %d records are not what the topic's schemas say; the first is record %d: %s",
+		count, batch.Count(), faults[0].Index, faults[0].Reason))
 	for _, f := range faults[:min(len(faults), maxRecordErrors)] {
 		addRecordError(out, f.Index, f.Reason)
 	}

@@ -21,7 +21,7 @@ import (
 //
 // Batches of transactions are refused as in mode reject: a dead letter that
 // stays when its transaction is aborted would tell of something that never
-// happened.
+// happened. So are batches with MaxBatchFaults bad records or more.
 
 // deadLetterSuffix makes the name of a topic's dead-letter topic.
 const deadLetterSuffix = ".dlq"
@@ -51,6 +51,7 @@ func (b *Broker) divert(t *topic, partition int32, batch record.Batch, faults []
 	}
 	defer it.Close()
 	var dead []Record
+	var room []byte
 	for it.Next() {
 		r := it.Record()
 		reason, bad := reasons[it.Index()]
@@ -58,7 +59,7 @@ func (b *Broker) divert(t *topic, partition int32, batch record.Batch, faults []
 			rest.AddStored(r.OffsetDelta, batch.BaseTimestamp()+r.TimestampDelta, r)
 			continue
 		}
-		letter := copyRecord(new([]byte), batch, r, 0)
+		letter := copyRecord(&room, batch, r, 0)
 		for name, value := range map[string]string{headerDeadTopic: t.Name, headerDeadPartition: strconv.Itoa(int(partition)), headerDeadReason: reason} {
 			letter.Headers = append(letter.Headers, record.Header{Key: []byte(name), Value: []byte(value)})
 		}

@@ -13,11 +13,16 @@ import (
 type Validator interface {
 	// ValidateBatch returns what is wrong with which records, nothing if the
 	// batch may be appended. All records are judged, not only the first or last
-	// bad one. batch is whole, its checksum right; its records may be
+	// bad one, until there are MaxBatchFaults. batch is whole, its checksum right; its records may be
 	// compressed, and malformed. It must not be kept or changed. An error means
 	// that no judgement was possible; the producer is told to try again.
 	ValidateBatch(ctx context.Context, topic ValidatedTopic, batch record.Batch) ([]RecordError, error)
 }
+
+// MaxBatchFaults is how many bad records of a batch a Validator names. A batch that
+// has so many is refused, dead letters or not: few compressed bytes could otherwise
+// become any number of letters.
+const MaxBatchFaults = 10_000
 
 // ValidatedTopic is what a Validator needs to know of a topic.
 type ValidatedTopic struct {

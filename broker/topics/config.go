@@ -34,6 +34,7 @@ type Definition struct {
 	min, max float64  // of numbers; both zero means any
 	hole     bool     // zero lies between them and is refused
 	values   []string // that are allowed; none means any
+	check    func(value string) (wrong string)
 }
 
 const maxLong = "9223372036854775807"
@@ -54,11 +55,11 @@ var definitions = []Definition{
 		Doc: "The level if compression.type is zstd."},
 	{Name: "confluent.key.schema.validation", Type: Boolean, Default: "false",
 		Doc: "Another name for schema.validation.key.level=id."},
-	{Name: "confluent.key.subject.name.strategy", Type: String, Default: "",
+	{Name: "confluent.key.subject.name.strategy", Type: String, Default: "", check: checkStrategy,
 		Doc: "Another name for schema.key.subject.name.strategy; class names are understood."},
 	{Name: "confluent.value.schema.validation", Type: Boolean, Default: "false",
 		Doc: "Another name for schema.validation.level=id."},
-	{Name: "confluent.value.subject.name.strategy", Type: String, Default: "",
+	{Name: "confluent.value.subject.name.strategy", Type: String, Default: "", check: checkStrategy,
 		Doc: "Another name for schema.value.subject.name.strategy; class names are understood."},
 	{Name: "delete.retention.ms", Type: Long, Default: "86400000", Synonyms: []string{"log.cleaner.delete.retention.ms"}, min: 0, max: math.MaxInt64,
 		Doc: "How long a compacted topic keeps tombstones, in milliseconds."},
@@ -102,11 +103,11 @@ var definitions = []Definition{
 		Doc: "Kept for clusters; segment files grow as they are written."},
 	{Name: "redpanda.key.schema.id.validation", Type: Boolean, Default: "false",
 		Doc: "Another name for schema.validation.key.level=id."},
-	{Name: "redpanda.key.subject.name.strategy", Type: String, Default: "",
+	{Name: "redpanda.key.subject.name.strategy", Type: String, Default: "", check: checkStrategy,
 		Doc: "Another name for schema.key.subject.name.strategy."},
 	{Name: "redpanda.value.schema.id.validation", Type: Boolean, Default: "false",
 		Doc: "Another name for schema.validation.level=id."},
-	{Name: "redpanda.value.subject.name.strategy", Type: String, Default: "",
+	{Name: "redpanda.value.subject.name.strategy", Type: String, Default: "", check: checkStrategy,
 		Doc: "Another name for schema.value.subject.name.strategy."},
 	{Name: "remote.storage.enable", Type: Boolean, Default: "false", values: []string{"false"},
 		Doc: "Tiered storage, which this broker has not: always false."},
@@ -116,6 +117,8 @@ var definitions = []Definition{
 		Doc: "How long records are kept, in milliseconds; -1 means for ever."},
 	{Name: "schema.key.subject.name.strategy", Type: String, Default: "TopicName", values: []string{"TopicName", "RecordName", "TopicRecordName"},
 		Doc: "Which subject a key's schema must be registered under."},
+	{Name: "schema.validation.context", Type: String, Default: ".", check: checkContext,
+		Doc: "The registry's context that schema IDs and subjects are looked up in; . is the default one."},
 	{Name: "schema.validation.key.level", Type: String, Default: "none", values: []string{"none", "id", "payload"},
 		Doc: "How records' keys are checked: not, by schema ID, or down to the payload."},
 	{Name: "schema.validation.level", Type: String, Default: "none", values: []string{"none", "id", "payload"},
@@ -216,7 +219,41 @@ func (d *Definition) Check(value string) error {
 	if len(d.values) > 0 && !slices.Contains(d.values, value) {
 		return wrong("it must be one of %s", strings.Join(d.values, ", "))
 	}
+	if d.check != nil {
+		if fault := d.check(value); fault != "" {
+			return wrong("%s", fault)
+		}
+	}
 	return nil
+}
+
+// checkContext wants the name of a context of the registry.
+func checkContext(value string) string {
+	if !strings.HasPrefix(value, ".") || strings.ContainsAny(value, ":/ ") {
+		return "a context begins with a dot and has neither colons, slashes nor spaces, as in .staging"
+	}
+	return ""
+}
+
+// checkStrategy wants a strategy that is known here, by any vendor's class name. A
+// class of the user's own cannot be run, and to take another one for it would
+// refuse every record.
+func checkStrategy(value string) string {
+	if value == "" || strategyOf(value) != "" {
+		return ""
+	}
+	return "it must be TopicNameStrategy, RecordNameStrategy or TopicRecordNameStrategy, with or without the name of a package before it"
+}
+
+// strategyOf is the strategy that a name, or the name of a class, means; empty for
+// none.
+func strategyOf(value string) string {
+	name := value[strings.LastIndexByte(value, '.')+1:]
+	switch name = strings.TrimSuffix(name, "Strategy"); name {
+	case "TopicName", "RecordName", "TopicRecordName":
+		return name
+	}
+	return ""
 }
 
 func plain(f float64) string {

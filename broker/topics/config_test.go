@@ -80,7 +80,19 @@ func TestOtherVendorsNamesForValidation(t *testing.T) {
 		}
 	}
 	s := Resolve(map[string]string{"confluent.value.subject.name.strategy": "io.confluent.kafka.serializers.subject.RecordNameStrategy"}, nil).Schema
-	if s.ValueStrategy != "io.confluent.kafka.serializers.subject.RecordNameStrategy" || s.KeyStrategy != "TopicName" {
+	if s.ValueStrategy != "RecordName" || s.KeyStrategy != "TopicName" || s.Context != "." {
 		t.Errorf("%+v", s)
+	}
+	s = Resolve(map[string]string{"redpanda.key.subject.name.strategy": "TopicRecordNameStrategy", "schema.validation.context": ".staging", "schema.validation.null": "reject"}, nil).Schema
+	if s.KeyStrategy != "TopicRecordName" || s.Context != ".staging" || !s.RejectNull {
+		t.Errorf("%+v", s)
+	}
+	for name, value := range map[string]string{
+		"confluent.key.subject.name.strategy": "com.acme.OwnStrategy", "redpanda.value.subject.name.strategy": "Topic", "schema.validation.context": "staging",
+		"schema.validation.mode": "drop", "bufstream.validate.mode": "drop",
+	} {
+		if err := CheckConfigs(map[string]string{name: value}); err == nil {
+			t.Errorf("%s=%s is taken", name, value)
+		}
 	}
 }

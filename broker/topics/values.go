@@ -55,8 +55,9 @@ const (
 type SchemaValues struct {
 	KeyLevel, ValueLevel Level
 	// KeyStrategy and ValueStrategy are TopicName, RecordName or
-	// TopicRecordName, or a class name that an alias was given.
+	// TopicRecordName.
 	KeyStrategy, ValueStrategy string
+	Context                    string // of the registry; "." is the default one
 	RejectNull                 bool
 	DeadLetters                bool // mode dlq
 }
@@ -99,8 +100,9 @@ func Resolve(configs, defaults map[string]string) Values {
 	v.Schema = SchemaValues{
 		KeyLevel:      r.level("schema.validation.key.level", "confluent.key.schema.validation", "redpanda.key.schema.id.validation", "kop.kafka.key.schema.validation"),
 		ValueLevel:    r.level("schema.validation.level", "confluent.value.schema.validation", "redpanda.value.schema.id.validation", "kop.kafka.value.schema.validation"),
-		KeyStrategy:   r.first("schema.key.subject.name.strategy", "confluent.key.subject.name.strategy", "redpanda.key.subject.name.strategy"),
-		ValueStrategy: r.first("schema.value.subject.name.strategy", "confluent.value.subject.name.strategy", "redpanda.value.subject.name.strategy"),
+		KeyStrategy:   r.strategy("schema.key.subject.name.strategy", "confluent.key.subject.name.strategy", "redpanda.key.subject.name.strategy"),
+		ValueStrategy: r.strategy("schema.value.subject.name.strategy", "confluent.value.subject.name.strategy", "redpanda.value.subject.name.strategy"),
+		Context:       r.text("schema.validation.context"),
 		RejectNull:    r.text("schema.validation.null") == "reject",
 		DeadLetters:   r.first("schema.validation.mode", "bufstream.validate.mode") == "dlq",
 	}
@@ -141,6 +143,9 @@ func (r resolver) first(names ...string) string {
 	}
 	return r.text(names[0])
 }
+
+// strategy is the first of names that was configured, by its short name.
+func (r resolver) strategy(names ...string) string { return strategyOf(r.first(names...)) }
 
 // level is the deepest that any of the names asks for.
 func (r resolver) level(own string, switches ...string) Level {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/dovetail-dev/dovetail/broker"
 	"github.com/dovetail-dev/dovetail/broker/record"
@@ -22,12 +21,6 @@ type batchValidator struct {
 	validator *validate.Validator
 }
 
-// maxBatchBytes bounds what a compressed batch may grow to while it is checked.
-const maxBatchBytes = 256 << 20
-
-// maxRecordErrors bounds how many refused records of a batch are reported.
-const maxRecordErrors = 100
-
 // ValidateBatch implements broker.Validator.
 func (v *batchValidator) ValidateBatch(ctx context.Context, topic broker.ValidatedTopic, batch record.Batch) ([]broker.RecordError, error) {
 	select {
@@ -35,7 +28,7 @@ func (v *batchValidator) ValidateBatch(ctx context.Context, topic broker.Validat
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	it, err := batch.Records(maxBatchBytes)
+	it, err := batch.Records(0)
 	if err != nil {
 		return []broker.RecordError{{Reason: err.Error(), Kind: "malformed"}}, nil
 	}
@@ -46,8 +39,7 @@ func (v *batchValidator) ValidateBatch(ctx context.Context, topic broker.Validat
 		refused []broker.RecordError
 		headers []record.Header
 	)
-	// With dead letters every record that fails has to be known.
-	for it.Next() && (len(refused) < maxRecordErrors || topic.Schema.DeadLetters) {
+	for len(refused) < broker.MaxBatchFaults && it.Next() {
 		r := it.Record()
 		headers = r.Headers(headers[:0])
 		err := key.Check(ctx, schemaHeader(headers, true), r.Key)
@@ -64,7 +56,7 @@ func (v *batchValidator) ValidateBatch(ctx context.Context, topic broker.Validat
 		refused = append(refused, broker.RecordError{Index: it.Index(), Reason: rejection.Reason, Kind: string(rejection.Kind)})
 	}
 	if err := it.Err(); err != nil {
-		refused = append(refused, broker.RecordError{Index: max(it.Index(), 0), Reason: err.Error(), Kind: "malformed"})
+		refused = append(refused, broker.RecordError{Index: it.Index() + 1, Reason: err.Error(), Kind: "malformed"})
 	}
 	return refused, nil
 }
@@ -74,18 +66,17 @@ func field(topic broker.ValidatedTopic, key bool) validate.Field {
 	if key {
 		level, strategy = topic.Schema.KeyLevel, topic.Schema.KeyStrategy
 	}
-	f := validate.Field{Topic: topic.Name, Key: key, RejectNull: topic.Schema.RejectNull}
+	f := validate.Field{Topic: topic.Name, Key: key, RejectNull: topic.Schema.RejectNull, Context: schema.Context(topic.Schema.Context)}
 	switch level {
 	case topics.LevelID:
 		f.Level = validate.ID
 	case topics.LevelPayload:
 		f.Level = validate.Payload
 	}
-	// Aliases carry class names, such as …subject.TopicRecordNameStrategy.
-	switch {
-	case strings.Contains(strategy, "TopicRecordName"):
+	switch strategy {
+	case "TopicRecordName":
 		f.Strategy = validate.TopicRecordName
-	case strings.Contains(strategy, "RecordName"):
+	case "RecordName":
 		f.Strategy = validate.RecordName
 	}
 	return f
@@ -115,7 +106,7 @@ func (l registryLookup) CatchUp(ctx context.Context) error { return l.reg.CatchU
 func (l registryLookup) Find(c schema.Context, ref frame.Ref) (validate.Found, bool, error) {
 	s, err := l.find(c, ref)
 	var known *registry.Error
-	if errors.As(err, &known) && known.Code.Status() == 404 {
+	if err == errNotInContext || errors.As(err, &known) && known.Code.Status() == 404 {
 		return validate.Found{}, false, nil
 	}
 	if err != nil {
@@ -137,8 +128,12 @@ func (l registryLookup) find(c schema.Context, ref frame.Ref) (registry.Schema, 
 			return l.reg.SchemaByID(id.ID, schema.Qualify(c, ""))
 		}
 	}
-	return l.reg.SchemaByGUID(ref.GUID.String())
+	// One of another context has an ID that means something else in this one.
+	return registry.Schema{}, errNotInContext
 }
+
+// errNotInContext means that a context has no schema of a GUID.
+var errNotInContext = errors.New("no schema of that GUID in the context")
 
 // Under implements validate.Lookup.
 func (l registryLookup) Under(found validate.Found, subject schema.Subject) bool {

@@ -219,7 +219,7 @@ func (c *Checker) lookup(ref frame.Ref) (*program, error) {
 		return nil, err
 	}
 	if !ok {
-		return nil, &Rejection{UnknownID, fmt.Sprintf("the %s names schema %s, which the registry does not have", c.what(), ref)}
+		return nil, &Rejection{UnknownID, fmt.Sprintf("the %s names schema %s, which the registry does not have%s", c.what(), ref, c.place())}
 	}
 	p, err := c.v.program(c.field.Context, found)
 	if err != nil {
@@ -243,6 +243,14 @@ func (c *Checker) subject(p *program) schema.Subject {
 		name = c.field.Topic + "-" + p.name
 	}
 	return schema.Qualify(c.field.Context, name)
+}
+
+// place names the context, unless it is the default one.
+func (c *Checker) place() string {
+	if c.field.Context == schema.DefaultContext {
+		return ""
+	}
+	return fmt.Sprintf(" in context %s", c.field.Context)
 }
 
 func (c *Checker) what() string {
