@@ -22,7 +22,7 @@ import (
 // process is a server that is killed and started again on the same data.
 type process struct {
 	binary, data string
-	url          string
+	url, kafka   string
 	cmd          *exec.Cmd
 	drained      chan struct{}
 }
@@ -54,25 +54,27 @@ func (p *process) start(t *testing.T) {
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ready := make(chan string, 1)
+	type addresses struct{ Msg, Registry, Broker string }
+	ready := make(chan addresses, 1)
 	p.drained = make(chan struct{})
 	go func() {
 		defer close(p.drained)
 		var log strings.Builder
 		for lines := bufio.NewScanner(stderr); lines.Scan(); {
-			var line struct{ Msg, Registry string }
+			var line addresses
 			if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "ready" {
-				ready <- line.Registry
+				ready <- line
 			}
 			log.WriteString(lines.Text() + "\n")
 		}
 		select {
-		case ready <- "it ended: " + log.String():
+		case ready <- addresses{Msg: log.String()}:
 		default:
 		}
 	}()
-	if p.url = <-ready; !strings.HasPrefix(p.url, "http") {
-		t.Fatalf("the server does not start: %s", p.url)
+	at := <-ready
+	if p.url, p.kafka = at.Registry, at.Broker; !strings.HasPrefix(p.url, "http") {
+		t.Fatalf("the server does not start, it ended: %s", at.Msg)
 	}
 }
 

@@ -1,7 +1,6 @@
 package avro
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
@@ -114,7 +113,7 @@ func (f *Format[T]) Encoder(writer *serde.Schema, local *serde.Local) (serde.Enc
 	}
 	e := &encoderOf[T]{codec: codec}
 	e.boxes.New = func() any { return new(T) }
-	if s.Root().Kind == avro.Bytes {
+	if isBare(s) {
 		return &bareEncoder[T]{e}, nil
 	}
 	return e, nil
@@ -138,7 +137,7 @@ func (f *Format[T]) Decoder(writer *serde.Schema, reader *serde.Local) (serde.De
 	if err != nil {
 		return nil, err
 	}
-	if w.Root().Kind == avro.Bytes {
+	if isBare(w) {
 		return bareDecoder[T]{codec}, nil
 	}
 	return decoderOf[T]{codec}, nil
@@ -167,6 +166,9 @@ func (f *Format[T]) Transcoder(s *serde.Schema) (serde.Transcoder, error) {
 	parsed, err := f.schemaOf(s)
 	if err != nil {
 		return nil, err
+	}
+	if isBare(parsed) {
+		return bareTranscoder{transcoder{parsed}}, nil
 	}
 	return transcoder{parsed}, nil
 }
@@ -209,29 +211,6 @@ func (e *encoderOf[T]) AppendPointer(dst []byte, v *T) ([]byte, error) { return 
 type decoderOf[T any] struct{ codec *Codec[T] }
 
 func (d decoderOf[T]) Decode(_, payload []byte, v *T) error { return d.codec.Decode(payload, v) }
-
-// bareEncoder writes a root of type bytes as it stands: framed records carry no
-// length for it.
-type bareEncoder[T any] struct{ *encoderOf[T] }
-
-func (e *bareEncoder[T]) Append(dst []byte, v T) ([]byte, error) { return e.AppendPointer(dst, &v) }
-
-func (e *bareEncoder[T]) AppendPointer(dst []byte, v *T) ([]byte, error) {
-	out, err := e.encoderOf.AppendPointer(dst, v)
-	if err != nil {
-		return out, err
-	}
-	_, n := binary.Varint(out[len(dst):])
-	return append(out[:len(dst)], out[len(dst)+n:]...), nil
-}
-
-// bareDecoder reads what bareEncoder wrote.
-type bareDecoder[T any] struct{ codec *Codec[T] }
-
-func (d bareDecoder[T]) Decode(_, payload []byte, v *T) error {
-	whole := binary.AppendVarint(make([]byte, 0, binary.MaxVarintLen64+len(payload)), int64(len(payload)))
-	return d.codec.Decode(append(whole, payload...), v)
-}
 
 type transcoder struct{ schema *Schema }
 
