@@ -567,9 +567,35 @@ func TestBadAddresses(t *testing.T) {
 	}
 }
 
-func TestEmptySubjectIsRefusedHere(t *testing.T) {
-	c := newClient(t, []string{"http://127.0.0.1:1"})
-	if _, err := c.Versions(context.Background(), "", VersionsOptions{}); !errors.Is(err, errEmptySubject) {
-		t.Errorf("got %v", err)
+// Methods whose path would name nothing say so and send nothing.
+func TestEmptyNamesAreRefusedHere(t *testing.T) {
+	var sent atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		sent.Add(1)
+		_, _ = w.Write([]byte("{}"))
+	}))
+	defer server.Close()
+	c := newClient(t, []string{server.URL})
+	ctx := context.Background()
+	for name, call := range map[string]func() error{
+		"subject":      func() error { _, err := c.Versions(ctx, "", VersionsOptions{}); return err },
+		"created KEK":  func() error { _, err := c.CreateKEK(ctx, KEK{}, false); return err },
+		"\"keks\"":     func() error { _, err := c.KEK(ctx, "", false); return err },
+		"after \"keks": func() error { return c.DeleteKEK(ctx, "", true) },
+		"keks//deks":   func() error { _, err := c.CreateDEK(ctx, "", DEK{Subject: "s"}, false); return err },
+		"after \"deks": func() error { _, err := c.DEK(ctx, "k", "", DEKOptions{}); return err },
+		"deks//vers":   func() error { return c.DeleteDEK(ctx, "k", "", 2, "", false) },
+		"\"contexts\"": func() error { return c.DeleteContext(ctx, "") },
+		"\"resources":  func() error { return c.DeleteAssociations(ctx, "", DeleteAssociationsOptions{}) },
+	} {
+		err := call()
+		if !errors.Is(err, ErrEmptyName) {
+			t.Errorf("%s: got %v", name, err)
+		} else if name = strings.TrimPrefix(name, "created "); !strings.Contains(err.Error(), name) {
+			t.Errorf("%v does not say %s", err, name)
+		}
+	}
+	if n := sent.Load(); n != 0 {
+		t.Errorf("%d requests were sent", n)
 	}
 }

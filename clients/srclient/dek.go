@@ -2,6 +2,7 @@ package srclient
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/dovetail-dev/dovetail/compat/schema"
 )
@@ -46,6 +47,9 @@ func (c *Client) KEK(ctx context.Context, name string, deleted bool) (KEK, error
 // CreateKEK creates a KEK. With testSharing the registry tries the KMS first.
 func (c *Client) CreateKEK(ctx context.Context, k KEK, testSharing bool) (KEK, error) {
 	var out KEK
+	if k.Name == "" {
+		return out, fmt.Errorf("srclient: create KEK: %w", ErrEmptyName)
+	}
 	err := c.post(ctx, keks(), newQuery().flag("testSharing", testSharing), k, &out)
 	return out, err
 }

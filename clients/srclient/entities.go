@@ -2,7 +2,7 @@ package srclient
 
 import (
 	"encoding/json"
-	"errors"
+	"fmt"
 	"strconv"
 
 	"github.com/dovetail-dev/dovetail/compat/schema"
@@ -108,4 +108,4 @@ func versionText(v schema.Version) string {
 
 func idText(id schema.ID) string { return strconv.Itoa(int(id)) }
 
-var errEmptySubject = errors.New("srclient: the subject is empty, which no path can name")
+var errEmptySubject = fmt.Errorf("srclient: the subject: %w", ErrEmptyName)

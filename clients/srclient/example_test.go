@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 
 	"github.com/dovetail-dev/dovetail/clients/srclient"
+	"github.com/dovetail-dev/dovetail/compat/schema"
 )
 
 func ExampleNew() {
@@ -29,4 +30,23 @@ func ExampleNew() {
 		fmt.Println("nothing registered yet")
 	}
 	// Output: nothing registered yet
+}
+
+func ExampleClient_RegisterSchema() {
+	// Stands for a registry that has nothing yet.
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"id":1,"subject":"orders-value","version":1,"schema":"\"string\""}`)
+	}))
+	defer server.Close()
+	client, err := srclient.New([]string{server.URL})
+	if err != nil {
+		panic(err)
+	}
+	defer client.Close()
+
+	registered, err := client.RegisterSchema(context.Background(), "orders-value", srclient.Registration{
+		Definition: schema.Definition{Type: schema.Avro, Text: `"string"`},
+	})
+	fmt.Println(registered.ID, registered.Version, err)
+	// Output: 1 1 <nil>
 }

@@ -29,6 +29,9 @@ type request struct {
 
 // do sends r until an address gives a final answer; see the package comment.
 func (c *Client) do(ctx context.Context, r request) error {
+	if before, empty := emptyName(r.path); empty {
+		return fmt.Errorf("srclient: %s %s: %w: the one after %q", r.method, r.path, ErrEmptyName, before)
+	}
 	var body []byte
 	if r.body != nil {
 		var err error
@@ -182,6 +185,25 @@ func path(segments ...string) string {
 		s.WriteString(url.PathEscape(seg))
 	}
 	return s.String()
+}
+
+// ErrEmptyName: a subject, a KEK, a context or a resource has no name, so that no
+// path can name it. Nothing was sent.
+var ErrEmptyName = errors.New("a name is empty, which no path can name")
+
+// emptyName looks for a segment of p with nothing in it, and tells the one before
+// it.
+func emptyName(p string) (before string, empty bool) {
+	if p == "/" {
+		return "", false
+	}
+	head, _, found := strings.Cut(p, "//")
+	if !found {
+		if head, found = strings.CutSuffix(p, "/"); !found {
+			return "", false
+		}
+	}
+	return head[strings.LastIndexByte(head, '/')+1:], true
 }
 
 // query collects query values; those that are at their default are left out.
