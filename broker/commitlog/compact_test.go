@@ -238,6 +238,83 @@ func TestProducersLastBatchStaysEmpty(t *testing.T) {
 	}
 }
 
+// TestEmptiedBatchIsABareHeader: it keeps its largest timestamp, which no record has
+// any more, so the time index must not name it.
+func TestEmptiedBatchIsABareHeader(t *testing.T) {
+	mem := vfs.NewMem()
+	l := compactable(t, mem)
+	b := record.NewBuilder(record.BatchOptions{Codec: record.Zstd, Producer: &record.Producer{ID: 7, BaseSequence: 41}})
+	b.Add(900, []byte("a"), nil) // a tombstone, so that there was a horizon
+	p, err := b.Append(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustAppend(t, l, p, AppendOptions{})
+	seal(t, l)
+	compact(t, l, 0)
+	wantContents(t, l, "0-0 until 10000 a=")
+	put(t, l, record.BatchOptions{}, "b", "1") // at 1 ms
+	seal(t, l)
+	put(t, l, record.BatchOptions{}, "c", "1")
+	compact(t, l, 20_000)
+	wantContents(t, l, "0-0", "1-1 b=1", "2-2 c=1")
+	check := func() {
+		t.Helper()
+		r, err := l.Read(ReadOptions{MaxBytes: 1, MinOneBatch: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := record.Batch(r.Records)
+		if len(e) != record.HeaderBytes || e.Codec() != record.None || e.HasDeleteHorizon() || e.BaseTimestamp() != record.NoTimestamp || e.MaxTimestamp() != 900 || e.BaseSequence() != 41 {
+			t.Errorf("% x", []byte(e))
+		}
+		r.Release()
+		if timestamp, _, ok, err := l.segments[0].times.lastPoint(); err != nil || !ok || timestamp != 1 {
+			t.Errorf("the time index ends at %d, %v, %v", timestamp, ok, err)
+		}
+		if found, ok, err := l.MaxTimestamp(); err != nil || !ok || found.Offset != 1 {
+			t.Errorf("%+v, %v, %v", found, ok, err)
+		}
+		if at, ok, err := l.TimestampAt(0); err != nil || !ok || at != 900 {
+			t.Errorf("%d, %v, %v", at, ok, err)
+		}
+	}
+	check()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := mem.Remove("data/topic-0/" + fileName(0, timeSuffix)); err != nil {
+		t.Fatal(err)
+	}
+	l = compactable(t, mem)
+	defer l.Close()
+	check() // made anew
+}
+
+// TestEmptiedSegmentIsTooOldOneDay: no entry of its time index says how old it is.
+func TestEmptiedSegmentIsTooOldOneDay(t *testing.T) {
+	l := compactable(t, vfs.NewMem())
+	defer l.Close()
+	put(t, l, record.BatchOptions{}, "a", "1")
+	seal(t, l)
+	put(t, l, record.BatchOptions{}, "a", "2")
+	c := l.Config()
+	c.SegmentBytes, c.MinDirtyRatio = 100, 0 // groups of one
+	l.SetConfig(c)
+	seal(t, l)
+	put(t, l, record.BatchOptions{}, "b", "1")
+	compact(t, l, 1000)
+	wantContents(t, l, "0-0", "1-1 a=2", "2-2 b=1")
+	c.Delete, c.RetentionAge = true, 5*time.Second
+	l.SetConfig(c)
+	if r, err := l.Retain(time.UnixMilli(5001)); err != nil || r.Segments != 0 {
+		t.Errorf("at its age: %+v, %v", r, err)
+	}
+	if r, err := l.Retain(time.UnixMilli(5002)); err != nil || r.Segments == 0 || r.StartOffset < 1 {
+		t.Errorf("beyond its age: %+v, %v", r, err)
+	}
+}
+
 func TestCompactionLeavesYoungAndBusyAlone(t *testing.T) {
 	l := compactable(t, vfs.NewMem())
 	defer l.Close()

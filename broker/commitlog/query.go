@@ -106,6 +106,8 @@ func (s *segment) timestampAt(offset, pos int64) (timestamp int64, ok bool, err 
 		case header.LastOffset() < offset:
 		case header.TimestampType() == record.LogAppendTime:
 			return header.MaxTimestamp(), true, nil
+		case header.Count() == 0:
+			return header.MaxTimestamp(), true, nil
 		default:
 			return header.BaseTimestamp(), true, nil
 		}

@@ -3,6 +3,8 @@ package commitlog
 import (
 	"path/filepath"
 	"time"
+
+	"github.com/dovetail-dev/dovetail/broker/record"
 )
 
 // Retained says what retention removed.
@@ -99,8 +101,32 @@ func (s *segment) largestTimestamp(active bool) (int64, error) {
 		return -1, storage("read "+filepath.Base(s.path(timeSuffix)), err)
 	}
 	if !ok {
-		return -1, nil
+		return s.emptiedTimestamp()
 	}
+	return t, nil
+}
+
+// emptiedTimestamp is the largest timestamp in the headers of a sealed segment whose
+// time index is empty: nothing but emptied batches is left of it, or its records have
+// no timestamps. It reads the headers once.
+func (s *segment) emptiedTimestamp() (int64, error) {
+	s.mu.Lock()
+	known, t := s.emptiedKnown, s.emptied
+	s.mu.Unlock()
+	if known {
+		return t, nil
+	}
+	t = record.NoTimestamp
+	_, err := s.scan(0, s.sizeBytes.Load(), true, func(b record.Batch, _ int64) error {
+		t = max(t, b.MaxTimestamp())
+		return nil
+	})
+	if err != nil {
+		return -1, storage("read "+filepath.Base(s.path(logSuffix)), err)
+	}
+	s.mu.Lock()
+	s.emptiedKnown, s.emptied = true, t
+	s.mu.Unlock()
 	return t, nil
 }
 

@@ -21,11 +21,14 @@ type segment struct {
 	times   timeIndex
 	txns    txnIndex
 
-	mu   sync.Mutex // guards opening
+	mu   sync.Mutex // guards opening and what emptiedTimestamp has found
 	file atomic.Pointer[vfs.File]
 	refs atomic.Int32 // one of the log, one of each reader; closed at zero
 
 	sizeBytes atomic.Int64 // of whole batches in the file
+
+	emptiedKnown bool
+	emptied      int64
 
 	// Of the active segment; guarded by the log's amu.
 	sinceIndex         int   // bytes since the last index entry
@@ -128,7 +131,8 @@ func (s *segment) noteBatch(b record.Batch, pos int64, indexInterval int) {
 	if s.firstTimestamp == record.NoTimestamp {
 		s.firstTimestamp = b.MaxTimestamp()
 	}
-	if t := b.MaxTimestamp(); t > s.maxTimestamp {
+	// What is left of an emptied batch has a timestamp but no record that has it.
+	if t := b.MaxTimestamp(); t > s.maxTimestamp && b.Count() > 0 {
 		s.maxTimestamp, s.maxTimestampOffset = t, b.LastOffset()
 	}
 	if s.sinceIndex > indexInterval {

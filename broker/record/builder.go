@@ -97,21 +97,21 @@ func (b *Builder) Append(dst []byte) ([]byte, error) {
 // AppendSpan is Append for what compaction leaves of a batch: the last offset
 // delta stays that of the original batch, and there may be no records at all.
 // maxTimestamp is that of the original too: an empty batch keeps it, and one whose
-// timestamps the log set; else the largest of the records that stay counts.
+// timestamps the log set; else the largest of the records that stay counts. An empty
+// batch is a bare header as Kafka writes it: no codec, no base timestamp, no delete
+// horizon.
 func (b *Builder) AppendSpan(dst []byte, lastOffsetDelta int32, maxTimestamp int64) ([]byte, error) {
 	start := len(dst)
 	base := b.baseTimestamp
 	if b.count > 0 && b.options.TimestampType == CreateTime {
 		maxTimestamp = b.maxTimestamp
 	}
+	o := b.options
 	if b.count == 0 {
-		base = maxTimestamp
-		if b.options.DeleteHorizon != nil {
-			base = *b.options.DeleteHorizon
-		}
+		base, o.Codec, o.DeleteHorizon = NoTimestamp, None, nil
 	}
-	dst = appendHeader(dst, &b.options, base, maxTimestamp, lastOffsetDelta, b.count)
-	dst, err := Compress(dst, b.options.Codec, b.records)
+	dst = appendHeader(dst, &o, base, maxTimestamp, lastOffsetDelta, b.count)
+	dst, err := Compress(dst, o.Codec, b.records)
 	if err != nil {
 		return dst[:start], err
 	}
