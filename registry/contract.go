@@ -9,8 +9,8 @@ import (
 	"github.com/dovetail-dev/dovetail/registry/journal"
 )
 
-// checkRuleSet brings kinds and modes into upper case, sorts what is a set and
-// refuses what no serializer could run. nil stays nil.
+// checkRuleSet brings kinds and modes into upper case, sorts what is a set, names
+// KEKs that only a KMS key names (nameKEK) and refuses what no serializer could run. nil stays nil.
 func checkRuleSet(s *schema.RuleSet) (*schema.RuleSet, error) {
 	if s == nil {
 		return nil, nil
@@ -66,6 +66,7 @@ func checkRule(r *schema.Rule, what string, modes []string) error {
 		}
 	}
 	r.Tags = tidySet(r.Tags)
+	nameKEK(r)
 	return nil
 }
 
