@@ -165,12 +165,21 @@ func (p *producing) append(t *topic, asked *kmsg.ProduceRequestTopicPartition, o
 		return
 	}
 	opts := commitlog.AppendOptions{}
-	if batch, _, err := record.Next(asked.Records); err == nil && batch.IsTransactional() {
+	batch, _, err := record.Next(asked.Records)
+	if err == nil && batch.IsTransactional() {
 		if code, why := p.verify(t, asked.Partition, batch); code != 0 {
 			p.fail(out, code, why)
 			return
 		}
 		opts.TxnVerified = true
+	}
+	if err == nil {
+		release, err := p.b.unpack(p.b.stopping, batch)
+		defer release()
+		if err != nil {
+			p.fail(out, kerr.KafkaStorageError.Code, "the broker is stopping")
+			return
+		}
 	}
 	records := asked.Records
 	if t.values.Schema.Enabled() {

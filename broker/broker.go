@@ -17,13 +17,14 @@ import (
 // Broker is a running or startable broker. All methods may be called
 // concurrently.
 type Broker struct {
-	opts    Options
-	log     *slog.Logger
-	apis    map[int16]*api
-	memory  *budget
-	conns   *connections
-	metrics *metrics
-	topics  *catalog
+	opts      Options
+	log       *slog.Logger
+	apis      map[int16]*api
+	memory    *budget
+	unpacking *budget // for compressed batches being checked
+	conns     *connections
+	metrics   *metrics
+	topics    *catalog
 	// self is the list of replicas of every partition.
 	self     []int32
 	sessions *fetchSessions
@@ -78,11 +79,12 @@ func New(opts Options) (*Broker, error) {
 	}
 	opts = opts.withDefaults()
 	b := &Broker{
-		opts:   opts,
-		log:    opts.Logger,
-		apis:   byKey(),
-		memory: newBudget(opts.Limits.MemoryBytes),
-		conns:  newConnections(opts.Limits),
+		opts:      opts,
+		log:       opts.Logger,
+		apis:      byKey(),
+		memory:    newBudget(opts.Limits.MemoryBytes),
+		unpacking: newUnpackBudget(opts.Limits.MemoryBytes),
+		conns:     newConnections(opts.Limits),
 
 		topics:   newCatalog(),
 		self:     []int32{opts.NodeID},
