@@ -108,7 +108,7 @@ func busy(fields []field) bool {
 
 // settling is how long an answer may take to become the expected one, patience how
 // long those may take together that do not.
-const settling, patience = 30 * time.Second, time.Minute
+const settling, patience = time.Minute, 3 * time.Minute
 
 func (d *differential) send(t *testing.T, s *step) {
 	t.Helper()
@@ -225,7 +225,7 @@ func (c canon) name(kind, value string) string {
 
 // keyFields are what elements of a list are known by, in this order; the order of
 // the elements means nothing then.
-var keyFields = []string{"Type", "Key", "Topic", "TopicID", "ProducerID", "Name", "ConfigName", "Partition", "GroupID", "Group", "ApiKey", "NodeID", "User", "TransactionalID", "ResourceName", "MemberID", "CoordinatorID"}
+var keyFields = []string{"Type", "Key", "Topic", "TopicID", "ProducerID", "Name", "ConfigName", "Partition", "GroupID", "Group", "ApiKey", "NodeID", "User", "TransactionalID", "ResourceName", "MemberID", "CoordinatorID", "Mechanism"}
 
 var uuid = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 
@@ -389,7 +389,7 @@ func (c canon) elementKey(v reflect.Value, i int) string {
 			key = append(key, c.name("id", fmt.Sprintf("%x", f.Interface())))
 		case name == "ProducerID":
 			key = append(key, c.name("producer", fmt.Sprint(f.Int())))
-		case f.Kind() == reflect.Int32, f.Kind() == reflect.Int16:
+		case f.Kind() == reflect.Int32, f.Kind() == reflect.Int16, f.Kind() == reflect.Int8:
 			key = append(key, fmt.Sprint(f.Int()))
 		}
 		if len(key) == 0 && name == "Group" && f.IsValid() {
