@@ -2,19 +2,25 @@ package broker
 
 import (
 	"context"
+	"runtime"
 
 	"github.com/dovetail-dev/dovetail/broker/record"
 )
 
 // Compressed batches are opened to be checked, and a few bytes may open to very
 // many. What all connections together open at a time has a budget of its own, a
-// quarter of Limits.MemoryBytes or one batch of the largest size, whichever is more;
-// who finds no room waits in line. It is not that of requests: those are held while
+// quarter of Limits.MemoryBytes or one batch of the largest size for every processor,
+// whichever is more: opening is work of the processor, so that more at a time would
+// not be faster. Who finds no room waits in line. It is not that of requests: those are held while
 // one waits here, so that sharing it could stop everything.
 
 // newUnpackBudget makes the budget for opening batches.
 func newUnpackBudget(memory int64) *budget {
-	return newBudget(max(memory/4, record.DefaultMaxUncompressedBytes))
+	return newBudget(unpackBytes(memory))
+}
+
+func unpackBytes(memory int64) int64 {
+	return max(memory/4, int64(runtime.GOMAXPROCS(0))*record.DefaultMaxUncompressedBytes)
 }
 
 // unpack takes room for opening a batch, for the time of its checks; release is to be
