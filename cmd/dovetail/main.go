@@ -100,7 +100,7 @@ the clients you have work as they are.
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(newServe(), newCheck(), newGen(), newSchema(), newTopic(), newGroup(), newProduce(), newConsume(), newVersion())
+	root.AddCommand(newServe(), newCheck(), newGen(), newSchema(), newTopic(), newGroup(), newLog(), newProduce(), newConsume(), newVersion())
 	usageErrors(root)
 	return root
 }

@@ -1,0 +1,167 @@
+package commitlog
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/dovetail-dev/dovetail/broker/internal/vfs"
+	"github.com/dovetail-dev/dovetail/broker/record"
+)
+
+// Finding is something that [Inspect] has to say about a file of a log.
+type Finding struct {
+	File   string `json:"file"`   // name in the log's folder
+	Pos    int64  `json:"pos"`    // in bytes; −1 if it is about the whole file
+	Offset int64  `json:"offset"` // of the record from which on it matters, or −1
+	Fault  string `json:"fault"`
+	// Remedy says what happens or is to be done about it.
+	Remedy string `json:"remedy"`
+	// Harmless findings need nobody: opening the log mends them and loses nothing
+	// that was confirmed.
+	Harmless bool `json:"harmless"`
+	// Damage is what Repair takes; nil if there is nothing to repair.
+	Damage *DamageError `json:"-"`
+}
+
+const (
+	remedyRepair  = "restore the partition's folder from a copy, or give the damaged part up with dovetail log repair"
+	remedyRebuild = "none needed: it is made anew when the log is opened"
+	remedyCut     = "none needed: it was never confirmed and is cut off when the log is opened"
+)
+
+// Inspect reads all files of a log that is not open and says what is wrong with
+// them. It changes nothing. In each segment it stops at the first fault. Of o it uses
+// FS, Dir, RecoveryPoint and Config.MaxUncompressedBytes. The error is for files that
+// cannot be read at all.
+func Inspect(o Options) ([]Finding, error) {
+	o.setDefaults()
+	names, err := o.FS.List(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	var found []Finding
+	durable, stateKnown := o.RecoveryPoint, false
+	if slices.Contains(names, stateFile) {
+		p, err := vfs.ReadFile(o.FS, filepath.Join(o.Dir, stateFile), 1<<16)
+		if err != nil {
+			return nil, err
+		}
+		var s logState
+		if s, stateKnown = parseLogState(p); stateKnown {
+			durable = max(durable, s.durableOffset)
+		} else {
+			found = append(found, Finding{File: stateFile, Pos: -1, Offset: -1, Fault: "neither copy of the state is whole", Remedy: remedyRebuild, Harmless: true})
+		}
+	}
+	var bases []int64
+	for _, name := range names {
+		if base, ok := parseName(name, logSuffix); ok {
+			bases = append(bases, base)
+		}
+		f, err := inspectSmall(o, name)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, f...)
+	}
+	slices.Sort(bases)
+	for i, base := range bases {
+		next := int64(-1)
+		if i+1 < len(bases) {
+			next = bases[i+1]
+		}
+		if next < 0 && stateKnown {
+			durable = max(durable, base) // a segment is synced before the next is made
+		}
+		f, err := inspectSegment(o, base, next, durable)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, f...)
+	}
+	return found, nil
+}
+
+// inspectSmall looks at the files beside the segments.
+func inspectSmall(o Options, name string) ([]Finding, error) {
+	f := Finding{File: name, Pos: -1, Offset: -1, Remedy: remedyRebuild, Harmless: true}
+	_, isSnapshot := parseName(name, snapshotSuffix)
+	var err error
+	switch {
+	case isSnapshot:
+		_, err = readSnapshot(o.FS, filepath.Join(o.Dir, name))
+	case name == epochFile:
+		var p []byte
+		if p, err = vfs.ReadFile(o.FS, filepath.Join(o.Dir, name), maxCheckpointBytes); err != nil {
+			return nil, err
+		}
+		_, err = parseEpochs(p)
+	case name == partitionFile:
+		_, err = ReadTopicID(o.FS, o.Dir)
+		f.Remedy, f.Harmless = "restore it from a copy: without it the folder is nobody's", false
+	}
+	if err == nil {
+		return nil, nil
+	}
+	f.Fault = err.Error()
+	return []Finding{f}, nil
+}
+
+// inspectSegment reads every record of a segment and the ends of its indexes. next is
+// the base offset of the segment after it, or −1.
+func inspectSegment(o Options, base, next, durable int64) ([]Finding, error) {
+	s := newSegment(o.FS, o.Dir, base)
+	defer s.closeFiles()
+	info, err := o.FS.Stat(s.path(logSuffix))
+	if err != nil {
+		return nil, err
+	}
+	s.sizeBytes.Store(info.SizeBytes)
+	name, end := fileName(base, logSuffix), base
+	var content error // of a batch that is whole
+	pos, scanErr := s.scan(0, info.SizeBytes, false, func(b record.Batch, pos int64) error {
+		if err := b.CheckHeader(); err != nil {
+			return err
+		}
+		if err := b.CheckCRC(); err != nil {
+			return err
+		}
+		if b.BaseOffset() < end {
+			return &record.Error{Cause: record.ErrLength, Record: -1, Detail: fmt.Sprintf("base offset %d where at least %d must stand", b.BaseOffset(), end)}
+		}
+		if _, content = b.CheckRecords(false, o.Config.MaxUncompressedBytes); content != nil {
+			return errStop
+		}
+		end = b.NextOffset()
+		return nil
+	})
+	f := Finding{File: name, Pos: pos, Offset: end}
+	var fault *record.Error
+	switch {
+	case content != nil:
+		f.Fault = fmt.Sprintf("a batch whose checksum is right, with records that are not: %v", content)
+		f.Remedy = "restore the partition's folder from a copy: the batch was written like this, or changed with its checksum"
+		return []Finding{f}, nil
+	case scanErr != nil && !errors.As(scanErr, &fault):
+		return nil, scanErr
+	case scanErr == nil && next < 0 && end < durable:
+		scanErr = fmt.Errorf("the log ends at offset %d, below the durable offset %d", end, durable)
+	}
+	if scanErr != nil {
+		f.Fault, f.Remedy = scanErr.Error(), remedyRepair
+		if next < 0 && end >= durable {
+			f.Remedy, f.Harmless = remedyCut, true
+			return []Finding{f}, nil
+		}
+		f.Damage = &DamageError{Dir: o.Dir, File: name, SegmentOffset: base, Pos: pos, Offset: end, DurableOffset: durable, Cause: scanErr}
+		return []Finding{f}, nil
+	}
+	if next >= 0 {
+		if err := s.indexesEndIn(next); err != nil {
+			return []Finding{{File: fileName(base, indexSuffix), Pos: -1, Offset: base, Fault: "the indexes of this segment are missing or do not fit it", Remedy: remedyRebuild, Harmless: true}}, nil
+		}
+	}
+	return nil, nil
+}

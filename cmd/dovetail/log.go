@@ -1,0 +1,202 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dovetail-dev/dovetail/broker"
+	"github.com/dovetail-dev/dovetail/broker/commitlog"
+)
+
+// logCommand holds what the verbs of `dovetail log` share.
+type logCommand struct {
+	dataDir string
+}
+
+func newLog() *cobra.Command {
+	l := &logCommand{}
+	cmd := &cobra.Command{
+		Use:   "log",
+		Short: "Log files of a stopped broker: check and repair them",
+		Example: `  dovetail log check --data-dir /var/lib/dovetail
+  dovetail log repair --data-dir /var/lib/dovetail orders-3 --yes`,
+	}
+	cmd.PersistentFlags().StringVar(&l.dataDir, "data-dir", "./dovetail-data", "the data directory of the broker, which must not run")
+	cmd.AddCommand(l.check(), l.repair())
+	return cmd
+}
+
+func (l *logCommand) check() *cobra.Command {
+	return &cobra.Command{
+		Use:   "check [topic-partition…]",
+		Short: "Read every log file and say what is wrong where",
+		Long: `Check reads the files of all partitions, or of those that are named, and says for
+each fault which file, byte and offset it concerns and what is to be done. It
+changes nothing.
+
+The exit status is 0 if nothing is lost, 1 if something is damaged and 2 if the
+files could not be checked.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			damaged := 0
+			err := l.each(args, func(name string, o commitlog.Options) error {
+				found, err := commitlog.Inspect(o)
+				for _, f := range found {
+					printFinding(cmd.OutOrStdout(), name, f)
+					if !f.Harmless {
+						damaged++
+					}
+				}
+				return err
+			})
+			switch {
+			case err != nil:
+				return exitStatus{2, err}
+			case damaged > 0:
+				return exitStatus{1, fmt.Errorf("%s", count(damaged, "damaged file"))}
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), "nothing is damaged")
+			return nil
+		},
+	}
+}
+
+func printFinding(w io.Writer, name string, f commitlog.Finding) {
+	where := ""
+	if f.Pos >= 0 {
+		where = fmt.Sprintf(", byte %d, offset %d", f.Pos, f.Offset)
+	}
+	fmt.Fprintf(w, "%s/%s%s: %s\n  remedy: %s\n", name, f.File, where, f.Fault, f.Remedy)
+}
+
+func (l *logCommand) repair() *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "repair [topic-partition…]",
+		Short: "Take damaged parts out of logs, keeping what is whole",
+		Long: `Repair takes the damaged part out of each log file that check finds damaged. The
+batches before and behind it stay, with their offsets; the file as it was is kept
+beside it with the suffix .damaged. Without --yes it only says what it would do.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			w := cmd.OutOrStdout()
+			repaired := 0
+			err := l.each(args, func(name string, o commitlog.Options) error {
+				// Each round mends the first fault of one file and leaves the file smaller.
+				for {
+					found, err := commitlog.Inspect(o)
+					if err != nil {
+						return err
+					}
+					at := slices.IndexFunc(found, func(f commitlog.Finding) bool { return f.Damage != nil })
+					if at < 0 {
+						return nil
+					}
+					f := found[at]
+					if !yes {
+						printFinding(w, name, f)
+						repaired++
+						return nil
+					}
+					if o.RecoveryPoint, err = l.forget(name, f.Damage.Offset); err != nil {
+						return err
+					}
+					r, err := commitlog.Repair(o, f.Damage)
+					if err != nil {
+						return err
+					}
+					repaired++
+					fmt.Fprintf(w, "%s/%s: dropped %d bytes at byte %d, offsets %d to %d; kept %d bytes before and %d behind; the file as it was is %s\n",
+						name, f.File, r.LostBytes, f.Pos, r.FirstLostOffset, max(r.EndLostOffset-1, r.FirstLostOffset), f.Pos, r.KeptBytes, r.Copy)
+				}
+			})
+			switch {
+			case err != nil:
+				return exitStatus{2, err}
+			case repaired == 0:
+				fmt.Fprintln(w, "nothing to repair")
+			case !yes:
+				return exitStatus{1, errors.New("nothing was changed: --yes repairs what is listed")}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&yes, "yes", false, "do it")
+	return cmd
+}
+
+// forget takes back what the data directory promises about a log from an offset on,
+// and returns the recovery point that is left.
+func (l *logCommand) forget(name string, offset int64) (int64, error) {
+	path := filepath.Join(l.dataDir, commitlog.RecoveryPointFile)
+	points, err := commitlog.ReadCheckpoint(nil, path)
+	if err != nil {
+		return 0, err
+	}
+	key, _ := parsePartitionDir(name)
+	if points[key] > offset {
+		points[key] = offset
+		if err := commitlog.WriteCheckpoint(nil, path, points); err != nil {
+			return 0, err
+		}
+	}
+	_, err = commitlog.TakeCleanShutdown(nil, l.dataDir)
+	return points[key], err
+}
+
+// each calls f for the logs that are named, or all, with the data directory locked.
+func (l *logCommand) each(names []string, f func(name string, o commitlog.Options) error) error {
+	entries, err := os.ReadDir(l.dataDir)
+	if err != nil {
+		return err
+	}
+	lock, err := broker.LockDataDir(l.dataDir)
+	if err != nil {
+		return fmt.Errorf("%w: stop it first", err)
+	}
+	defer lock.Close()
+	points, err := commitlog.ReadCheckpoint(nil, filepath.Join(l.dataDir, commitlog.RecoveryPointFile))
+	if err != nil {
+		return err
+	}
+	var there []string
+	for _, e := range entries {
+		if _, ok := parsePartitionDir(e.Name()); ok && e.IsDir() {
+			there = append(there, e.Name())
+		}
+	}
+	for _, name := range names {
+		if !slices.Contains(there, name) {
+			return fmt.Errorf("%s: no partition folder of this name in %s; names are like orders-0", name, l.dataDir)
+		}
+	}
+	if len(names) == 0 {
+		names = there
+	}
+	for _, name := range names {
+		key, _ := parsePartitionDir(name)
+		o := commitlog.Options{Dir: filepath.Join(l.dataDir, name), Topic: key.Topic, Partition: key.Partition, RecoveryPoint: points[key], Logger: slog.New(slog.DiscardHandler)}
+		if err := f(name, o); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+var partitionDirName = regexp.MustCompile(`^([a-zA-Z0-9._-]{1,249})-([0-9]{1,10})$`)
+
+func parsePartitionDir(name string) (commitlog.TopicPartition, bool) {
+	m := partitionDirName.FindStringSubmatch(name)
+	if m == nil {
+		return commitlog.TopicPartition{}, false
+	}
+	index, err := strconv.ParseInt(m[2], 10, 32)
+	return commitlog.TopicPartition{Topic: m[1], Partition: int32(index)}, err == nil
+}
