@@ -35,10 +35,11 @@ writes it:
 
   {"key":{"keytype":"SCHEMA",...},"value":{...},"timestamp":1700000000000}
 
-or straight from a Kafka cluster with --from kafka://host:port/_schemas.
+or straight from a Kafka cluster with --from kafka://host:port/_schemas, or from the
+Redis of servers with --journal redis://host:port by the same URL.
 
-They go to a running server, or any Kafka cluster, by --to, or to the data of a
-stopped server by --data-dir. The target must be empty. If an import was
+They go to a running server, any Kafka cluster, or the Redis of servers, by --to, or to
+the data of a stopped server by --data-dir. The target must be empty. If an import was
 interrupted, run it again: it goes on where it ended. Nobody may register in the
 target meanwhile.
 
@@ -47,7 +48,8 @@ stays encrypted. Its keys are records of their own, _schema_encoders: carry them
 first, with --encoders, and give the target the same secret.`,
 		Example: `  dovetail schema import schemas.ndjson
   dovetail schema import --from kafka://old-kafka:9092/_schemas --to kafka://127.0.0.1:9092
-  dovetail schema import schemas.ndjson --data-dir /var/lib/dovetail`,
+  dovetail schema import schemas.ndjson --data-dir /var/lib/dovetail
+  dovetail schema import schemas.ndjson --to redis://127.0.0.1:6379`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
@@ -62,7 +64,7 @@ first, with --encoders, and give the target the same secret.`,
 				return err
 			}
 			defer closeSource()
-			target, closeTarget, err := openTransferTopic(ctx, who, place{cluster: to, dataDir: dataDir, encoders: encoders, create: true})
+			target, closeTarget, err := openTransferPlace(ctx, who, place{cluster: to, dataDir: dataDir, encoders: encoders, create: true})
 			if err != nil {
 				return err
 			}
@@ -78,8 +80,8 @@ first, with --encoders, and give the target the same secret.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&from, "from", "", "cluster to read from: kafka://host:port[,host:port][/topic]")
-	f.StringVar(&to, "to", defaultCluster, "where to import to: the Kafka address of a running server, or a Kafka cluster")
+	f.StringVar(&from, "from", "", "where to read from: kafka://host:port[,host:port][/topic] or redis://host:port[/db]")
+	f.StringVar(&to, "to", defaultCluster, "where to import to: the Kafka address of a running server, a Kafka cluster, or redis://host:port[/db]")
 	f.StringVar(&dataDir, "data-dir", "", "import into the data of a stopped server instead")
 	f.BoolVar(&encoders, "encoders", false, "the keys of sensitive metadata (_schema_encoders) instead of the schemas")
 	f.BoolVar(&skipUnknown, "skip-unknown", false, "leave out records that cannot be read instead of stopping")
@@ -93,7 +95,8 @@ func newSchemaExport(who *credentials) *cobra.Command {
 		Short: "Write the _schemas records of a registry to a file",
 		Long: `Export writes every record of a registry as it stands, a JSON object on a line for
 each: a backup, and what "schema import" reads. The registry is a running server, or
-any Kafka cluster with a _schemas topic, by --from, or a stopped server by --data-dir.
+any Kafka cluster with a _schemas topic, or the Redis of servers, by --from, or a
+stopped server by --data-dir.
 
 If the file has been begun by an export, it goes on behind its last whole line.`,
 		Example: `  dovetail schema export schemas.ndjson
@@ -111,7 +114,7 @@ If the file has been begun by an export, it goes on behind its last whole line.`
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&from.cluster, "from", defaultCluster, "registry to export: the Kafka address of a running server, or a Kafka cluster: kafka://host:port[,host:port][/topic]")
+	f.StringVar(&from.cluster, "from", defaultCluster, "registry to export: the Kafka address of a running server, a Kafka cluster: kafka://host:port[,host:port][/topic], or redis://host:port[/db]")
 	f.BoolVar(&from.encoders, "encoders", false, "the keys of sensitive metadata (_schema_encoders) instead of the schemas")
 	f.StringVar(&from.dataDir, "data-dir", "", "export the data of a stopped server instead")
 	return cmd
@@ -151,7 +154,7 @@ func exportSchemas(cmd *cobra.Command, who *credentials, from place, name string
 
 // exportTo writes the records from an offset on, and returns how many.
 func exportTo(cmd *cobra.Command, out io.Writer, who *credentials, from place) (int, error) {
-	source, closeSource, err := openTransferTopic(cmd.Context(), who, from)
+	source, closeSource, err := openTransferPlace(cmd.Context(), who, from)
 	if err != nil {
 		return 0, err
 	}
@@ -174,7 +177,7 @@ func newBar(cmd *cobra.Command) (*transfer.Bar, func(float64, transfer.Counts)) 
 // openTransferSource opens a cluster, or the file that args name.
 func openTransferSource(cmd *cobra.Command, who *credentials, from string, encoders bool, args []string) (transfer.Source, func() error, error) {
 	if from != "" {
-		return openTransferTopic(cmd.Context(), who, place{cluster: from, encoders: encoders})
+		return openTransferPlace(cmd.Context(), who, place{cluster: from, encoders: encoders})
 	}
 	if args[0] == "-" {
 		return transfer.NewLines("standard input", cmd.InOrStdin(), 0), func() error { return nil }, nil
@@ -199,12 +202,25 @@ type place struct {
 	create   bool   // what is not there
 }
 
-// openTransferTopic opens the topic of a cluster, or of a data directory, which
+// records is a place that is read and written.
+type records interface {
+	transfer.Source
+	transfer.Sink
+}
+
+// openTransferPlace opens the stream of a Redis, or the topic of a cluster, or of a data directory, which
 // it serves to itself meanwhile.
-func openTransferTopic(ctx context.Context, who *credentials, at place) (*transfer.Topic, func() error, error) {
+func openTransferPlace(ctx context.Context, who *credentials, at place) (records, func() error, error) {
 	stop := func() error { return nil }
 	scheme, rest, _ := strings.Cut(at.cluster, "://")
 	addrs, topic, _ := strings.Cut(rest, "/")
+	if at.dataDir == "" && (scheme == "redis" || scheme == "rediss") {
+		s, err := transfer.OpenStream(ctx, transfer.StreamOptions{URL: at.cluster, Key: redisKey(topicBeside("", at.encoders)), From: at.offset, Create: at.create})
+		if err != nil {
+			return nil, nil, err
+		}
+		return s, func() error { s.Close(); return nil }, nil
+	}
 	if at.dataDir != "" {
 		if _, err := os.Stat(at.dataDir); err != nil && !at.create {
 			return nil, nil, err
@@ -227,7 +243,7 @@ func openTransferTopic(ctx context.Context, who *credentials, at place) (*transf
 		}
 		addrs = b.Addr("").String()
 	} else if scheme != "kafka" || addrs == "" {
-		return nil, nil, exitStatus{2, fmt.Errorf("%q: want kafka://host:port[,host:port][/topic]", at.cluster)}
+		return nil, nil, exitStatus{2, fmt.Errorf("%q: want kafka://host:port[,host:port][/topic] or redis://host:port[/db]", at.cluster)}
 	}
 	if topic == "" {
 		topic = topicBeside("", at.encoders)

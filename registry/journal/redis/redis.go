@@ -136,7 +136,7 @@ func (j *Journal) check(ctx context.Context) error {
 // appendScript writes entries if the stream ends with the expected entry.
 //
 // KEYS[1] stream; ARGV: expected end, expected token, new token, then for each
-// record "1" key value or "0" key "".
+// record "1" key value time or "0" key "" time, the time being ” for now.
 // Returns {"ok"} or {"moved", end} or {"lost", end}.
 var appendScript = redis.NewScript(`
 local stop, token = 0, ''
@@ -153,13 +153,15 @@ if stop < expected or (stop == expected and token ~= ARGV[2]) then return {'lost
 if stop > expected then return {'moved', tostring(stop)} end
 local now = redis.call('TIME')
 local ms = string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000))
-for i = 4, #ARGV, 3 do
+for i = 4, #ARGV, 4 do
   expected = expected + 1
+  local t = ARGV[i + 3]
+  if t == '' then t = ms end
   local id = string.format('%.0f-0', expected)
   if ARGV[i] == '1' then
-    redis.call('XADD', KEYS[1], id, 'k', ARGV[i + 1], 'v', ARGV[i + 2], 't', ms, 'c', ARGV[3])
+    redis.call('XADD', KEYS[1], id, 'k', ARGV[i + 1], 'v', ARGV[i + 2], 't', t, 'c', ARGV[3])
   else
-    redis.call('XADD', KEYS[1], id, 'k', ARGV[i + 1], 't', ms, 'c', ARGV[3])
+    redis.call('XADD', KEYS[1], id, 'k', ARGV[i + 1], 't', t, 'c', ARGV[3])
   end
 end
 return {'ok', tostring(expected)}
@@ -167,6 +169,15 @@ return {'ok', tostring(expected)}
 
 // Append implements journal.Journal.
 func (j *Journal) Append(ctx context.Context, at journal.Offset, records []journal.Record) (journal.Offset, error) {
+	return j.append(ctx, at, records, false)
+}
+
+// Import is Append for records from elsewhere: those with a timestamp keep it.
+func (j *Journal) Import(ctx context.Context, at journal.Offset, records []journal.Record) (journal.Offset, error) {
+	return j.append(ctx, at, records, true)
+}
+
+func (j *Journal) append(ctx context.Context, at journal.Offset, records []journal.Record, stamped bool) (journal.Offset, error) {
 	known, err := j.position()
 	if err != nil {
 		return 0, err
@@ -182,10 +193,14 @@ func (j *Journal) Append(ctx context.Context, at journal.Offset, records []journ
 	_, _ = rand.Read(token[:])
 	args := []any{int64(at), known.token, token[:]}
 	for _, r := range records {
+		stamp := ""
+		if stamped && r.Timestamp > 0 {
+			stamp = strconv.FormatInt(r.Timestamp, 10)
+		}
 		if r.Value == nil {
-			args = append(args, "0", r.Key, "")
+			args = append(args, "0", r.Key, "", stamp)
 		} else {
-			args = append(args, "1", r.Key, r.Value)
+			args = append(args, "1", r.Key, r.Value, stamp)
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, j.timeout)

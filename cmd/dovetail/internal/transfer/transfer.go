@@ -3,7 +3,7 @@
 // are in the records, so they stay what they are.
 //
 //	_schemas of a cluster ─┐              ┌─▶ _schemas of a cluster or of a server
-//	                       ├─ one by one ─┤
+//	stream of a Redis ─────┼─ one by one ─┼─▶ stream of a Redis
 //	file, a line a record ─┘              └─▶ file
 //
 // A line of a file is a JSON object, key and value as the JSON they are, or as
