@@ -410,7 +410,10 @@ func TestWholePayloadsAreEncrypted(t *testing.T) {
 
 func TestWrongEncryptionRulesSayWhatIsWrong(t *testing.T) {
 	for want, change := range map[string]func(*schema.Rule){
-		"no parameter encrypt.kek.name": func(r *schema.Rule) { delete(r.Params, "encrypt.kek.name") },
+		"no parameter encrypt.kek.name": func(r *schema.Rule) {
+			delete(r.Params, "encrypt.kek.name")
+			delete(r.Params, "encrypt.kms.key.id") // the registry would name a KEK after it
+		},
 		`is "ROT13"`:                    func(r *schema.Rule) { r.Params["encrypt.dek.algorithm"] = "ROT13" },
 		"not a number of days":          func(r *schema.Rule) { r.Params["encrypt.dek.expiry.days"] = "-1" },
 		"does not exist, and the rule":  func(r *schema.Rule) { delete(r.Params, "encrypt.kms.type") },
