@@ -1,8 +1,10 @@
 package journal
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"strconv"
 	"unicode/utf16"
@@ -272,34 +274,66 @@ func closing(b string) int {
 // of somebody else.
 func (d *cursor) spelled(scratch []byte) (text, quoted string, grown []byte) {
 	if d.next() == '"' {
-		out, ascii := slices.Grow(scratch[:0], len(d.b)-d.i), true
-		for i := d.i + 1; i < len(d.b); i++ {
-			c := d.b[i]
-			if c == '\\' {
-				if i++; i == len(d.b) {
-					break
-				}
-				if c = shortEscapes[d.b[i]]; c == 0 {
-					break
-				}
-			} else if c == '"' {
-				text, quoted = unsafe.String(unsafe.SliceData(out), len(out)), d.b[d.i:i+1]
-				if !ascii && !utf8.ValidString(text) {
-					quoted = string(AppendQuoted(nil, text))
-				}
-				d.i = i + 1
-				return text, quoted, out
-			} else if c < 0x20 {
-				break
-			} else if c >= utf8.RuneSelf {
-				ascii = false
+		scratch = slices.Grow(scratch[:0], len(d.b)-d.i+8)
+		if n, end, ascii := unescape(scratch[:cap(scratch)], d.b, d.i+1); end > 0 {
+			text, quoted = unsafe.String(unsafe.SliceData(scratch), n), d.b[d.i:end]
+			if !ascii && !utf8.ValidString(text) {
+				quoted = string(AppendQuoted(nil, text))
 			}
-			out = append(out, c)
+			d.i = end
+			return text, quoted, scratch
 		}
-		scratch = out
 	}
 	text = d.str()
 	return text, string(AppendQuoted(nil, text)), scratch
+}
+
+// unescape writes the text of a string that begins behind its quotation mark at
+// b[i] to dst, which has room for all of b[i:] and 8 bytes. It returns the text's
+// length and the position behind the string, 0 if the string is not spelled as
+// AppendQuoted does or is none. ascii may be false of a text that is.
+//
+// It looks at eight bytes at once: there is an escape every few bytes, so what
+// counts is the time from one to the next.
+func unescape(dst []byte, b string, i int) (n, end int, ascii bool) {
+	src := unsafe.Slice(unsafe.StringData(b), len(b))
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	high := uint64(0)
+	for i < len(src) {
+		if i+8 <= len(src) {
+			w := binary.LittleEndian.Uint64(src[i:])
+			binary.LittleEndian.PutUint64(dst[n:], w)
+			high |= w
+			// The lowest bit that is set is that of the first byte which is a
+			// quotation mark, a backslash or a control character.
+			q, s := w^ones*'"', w^ones*'\\'
+			m := ((q-ones)&^q | (s-ones)&^s | (w-ones*0x20)&^w) & tops
+			if m == 0 {
+				i, n = i+8, n+8
+				continue
+			}
+			k := bits.TrailingZeros64(m) / 8
+			i, n = i+k, n+k
+		}
+		c := src[i]
+		switch {
+		case c == '"':
+			return n, i + 1, high&tops == 0
+		case c == '\\':
+			if i++; i == len(src) {
+				return 0, 0, false
+			}
+			if c = shortEscapes[src[i]]; c == 0 {
+				return 0, 0, false
+			}
+		case c < 0x20:
+			return 0, 0, false
+		}
+		high |= uint64(c)
+		dst[n] = c
+		i, n = i+1, n+1
+	}
+	return 0, 0, false
 }
 
 // shortEscapes are those that AppendQuoted writes: what stands behind the

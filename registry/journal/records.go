@@ -3,6 +3,7 @@ package journal
 import (
 	"fmt"
 	"strings"
+	"unsafe"
 
 	"github.com/dovetail-dev/dovetail/compat/schema"
 )
@@ -172,6 +173,48 @@ func ParseKey(b []byte) (Key, error) {
 		return Key{}, fmt.Errorf("journal: unknown keytype %q", k.Type)
 	}
 	return k, nil
+}
+
+// ParseKeyIn is ParseKey without a copy where it can do without: the subject may
+// lie in b, which must not change while it is in use.
+func ParseKeyIn(b []byte) (Key, error) {
+	if k, ok := schemaKey(unsafe.String(unsafe.SliceData(b), len(b))); ok {
+		return k, nil
+	}
+	return ParseKey(b)
+}
+
+// schemaKey reads the key of a SCHEMA record as AppendKey spells it, unless there
+// is an escape in the subject. Nearly all keys of a journal are such.
+func schemaKey(b string) (Key, bool) {
+	rest, ok := strings.CutPrefix(b, `{"keytype":"SCHEMA","subject":"`)
+	if !ok {
+		return Key{}, false
+	}
+	end := strings.IndexByte(rest, '"')
+	if end < 0 {
+		return Key{}, false
+	}
+	subject := rest[:end]
+	for i := range len(subject) {
+		if subject[i] < 0x20 || subject[i] == '\\' {
+			return Key{}, false
+		}
+	}
+	if rest, ok = strings.CutPrefix(rest[end:], `","version":`); !ok {
+		return Key{}, false
+	}
+	if rest, ok = strings.CutSuffix(rest, `,"magic":1}`); !ok || len(rest) == 0 || len(rest) > 9 || rest[0] == '0' {
+		return Key{}, false
+	}
+	version := schema.Version(0)
+	for i := range len(rest) {
+		if rest[i] < '0' || rest[i] > '9' {
+			return Key{}, false
+		}
+		version = 10*version + schema.Version(rest[i]-'0')
+	}
+	return Key{Type: SchemaKey, Subject: schema.Subject(subject), Version: version}, true
 }
 
 // keyType returns the constant for a known name, so that keys do not hold on to

@@ -152,8 +152,16 @@ func FuzzParseKey(f *testing.F) {
 	f.Add([]byte(`{"keytype":"SCHEMA","subject":"s","version":1,"magic":1}`))
 	f.Add([]byte(`{"keytype":"CONFIG","subject":null,"magic":0}`))
 	f.Add([]byte(`{"keytype":"CONTEXT","tenant":"default","context":".c","magic":0}`))
+	f.Add([]byte(`{"keytype":"SCHEMA","subject":"a\"b","version":1,"magic":1}`))
+	f.Add([]byte(`{"keytype":"SCHEMA","subject":"s","version":01,"magic":1}`))
+	f.Add([]byte(`{"keytype":"SCHEMA","subject":"s","version":1234567890,"magic":1}`))
+	f.Add([]byte(`{"keytype":"SCHEMA","subject":"s","version":,"magic":1}`))
+	f.Add([]byte("{\"keytype\":\"SCHEMA\",\"subject\":\"\x01\",\"version\":1,\"magic\":1}"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		k, err := ParseKey(b)
+		if in, errIn := ParseKeyIn(b); in != k || (errIn == nil) != (err == nil) {
+			t.Fatalf("%q in place is %+v, %v; copied %+v, %v", b, in, errIn, k, err)
+		}
 		if err != nil {
 			return
 		}
@@ -161,6 +169,38 @@ func FuzzParseKey(f *testing.F) {
 			t.Fatalf("%+v does not read back: %v", k, err)
 		} else if k.Type == SchemaKey && (again.Subject != k.Subject || again.Version != k.Version) {
 			t.Fatalf("%+v reads back as %+v", k, again)
+		}
+	})
+}
+
+// Strings are read eight bytes at a time; wherever an escape lies among them, the
+// text is what reading byte by byte finds.
+func FuzzSpelled(f *testing.F) {
+	for _, s := range []string{``, `a`, `"`, `\`, "\n", "\b\f\r\t", "é", "𝄞", "\x7f", "a\xffb", "\x00", "/"} {
+		for before := range 17 {
+			quoted := AppendQuoted(nil, strings.Repeat("x", before)+s)
+			f.Add(quoted)
+			f.Add(append(quoted, `,"é\u0041":1}`...))
+			f.Add(AppendQuoted(nil, strings.Repeat("x", before)+s+strings.Repeat("y\"", 9)))
+			f.Add(append(append([]byte{'"'}, strings.Repeat("x", before)...), s...)) // may have no end
+			f.Add([]byte(`"` + strings.Repeat("x", before) + `\u00e9` + s + `"`))
+			f.Add([]byte(`"` + strings.Repeat("x", before) + "\x1f" + `"`))
+			f.Add([]byte(`"` + strings.Repeat("x", before) + `\`))
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		want := cursor{b: string(b)}
+		text := want.str()
+		got := cursor{b: string(b)}
+		for _, scratch := range [][]byte{nil, make([]byte, 7), make([]byte, 1000)} {
+			got.i, got.err = 0, nil
+			gotText, quoted, _ := got.spelled(scratch)
+			if gotText != text || got.i != want.i || (got.err == nil) != (want.err == nil) {
+				t.Fatalf("%q is %q up to byte %d, %v; want %q up to %d, %v", b, gotText, got.i, got.err, text, want.i, want.err)
+			}
+			if want := string(AppendQuoted(nil, text)); quoted != want {
+				t.Fatalf("%q is spelled %s, want %s", b, quoted, want)
+			}
 		}
 	})
 }
