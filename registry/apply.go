@@ -14,8 +14,8 @@ import (
 // decoded is a record as far as it can be read without a state, so that a
 // replay can read records side by side.
 type decoded struct {
-	key     journal.Key
-	content Content // of a SCHEMA record with a value, and what follows; its text may lie in the record
+	key     journal.Key // may lie in the record if it is that of a SCHEMA record
+	content Content     // of a SCHEMA record with a value, and what follows; its text may lie in the record
 	id      schema.ID
 	ts      int64 // 0 for the record's own
 	deleted bool
@@ -29,7 +29,7 @@ func decode(rec journal.Record) decoded {
 
 // decodeIn needs some bytes to work with, and returns them for the next record.
 func decodeIn(scratch []byte, rec journal.Record) (d decoded, _ []byte) {
-	if d.key, d.err = journal.ParseKey(rec.Key); d.err != nil {
+	if d.key, d.err = journal.ParseKeyIn(rec.Key); d.err != nil {
 		return d, scratch
 	}
 	d.key.Subject = d.key.Subject.Canonical()
@@ -252,13 +252,17 @@ func (s *state) addPlace(content *Content, at place, sub *subject) *Content {
 		if last := sub.latest(true); last != nil && last.content.format == content.format {
 			earlier = last.content
 		}
-		content = content.kept(earlier)
-		s.contents.set(s.own, key, contentPlaces{content: content, first: at})
-		return content
+		added := &struct {
+			content Content
+			places  contentPlaces
+		}{content: content.kept(earlier)}
+		added.places = contentPlaces{content: &added.content, first: at}
+		s.contents.set(s.own, &added.places)
+		return &added.content
 	}
 	content = p.content
 	if at != p.first && !slices.Contains(p.more, at) {
-		s.contents.set(s.own, key, contentPlaces{content, p.first, append(slices.Clone(p.more), at)})
+		s.contents.set(s.own, &contentPlaces{content, p.first, append(slices.Clone(p.more), at)})
 	}
 	return content
 }
@@ -268,11 +272,11 @@ func (s *state) removePlace(key contentKey, at place) {
 	switch {
 	case p == nil:
 	case p.first != at:
-		s.contents.set(s.own, key, contentPlaces{p.content, p.first, without(p.more, at)})
+		s.contents.set(s.own, &contentPlaces{p.content, p.first, without(p.more, at)})
 	case len(p.more) == 0:
 		s.contents.delete(s.own, key)
 	default:
-		s.contents.set(s.own, key, contentPlaces{p.content, p.more[0], slices.Clone(p.more[1:])})
+		s.contents.set(s.own, &contentPlaces{p.content, p.more[0], slices.Clone(p.more[1:])})
 	}
 }
 

@@ -276,13 +276,13 @@ func (s *state) byGUID(text string) *contentPlaces {
 	if err != nil {
 		return nil
 	}
-	for k, p := range s.contents.from(contentKey{fingerprint: schema.Fingerprint(guid)}) {
-		if k.fingerprint == schema.Fingerprint(guid) {
-			return &p
+	var known *contentPlaces
+	for p := range s.contents.of(schema.Fingerprint(guid)) {
+		if known == nil || p.content.format < known.content.format {
+			known = p
 		}
-		break
 	}
-	return nil
+	return known
 }
 
 // ContextID is an ID in its context.

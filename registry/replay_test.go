@@ -1,6 +1,8 @@
 package registry
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -29,7 +31,10 @@ func dump(st *state) string {
 			fmt.Fprintf(&b, "id %q %d %x first=%v uses=%v\n", c, id, e.content.fingerprint, e.first, uses)
 		}
 	}
-	for k, p := range st.contents.all() {
+	for _, p := range slices.SortedFunc(st.contents.all(), func(a, b *contentPlaces) int {
+		return cmp.Or(bytes.Compare(a.content.fingerprint[:], b.content.fingerprint[:]), cmp.Compare(a.content.format, b.content.format))
+	}) {
+		k := p.content.key()
 		places := slices.SortedFunc(p.places(), func(a, b place) int {
 			return strings.Compare(fmt.Sprint(a), fmt.Sprint(b))
 		})

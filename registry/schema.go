@@ -135,7 +135,7 @@ const leastShared = 64
 
 // kept returns c for keeping: holding on to no foreign bytes, and as a difference
 // to what earlier, which may be nil, is one to or is itself.
-func (c *Content) kept(earlier *Content) *Content {
+func (c *Content) kept(earlier *Content) Content {
 	k := *c
 	base := earlier
 	if base != nil && base.base != nil {
@@ -149,7 +149,7 @@ func (c *Content) kept(earlier *Content) *Content {
 		}
 	}
 	k.quoted = strings.Clone(k.quoted)
-	return &k
+	return k
 }
 
 // shared returns how much a and b have in common at the beginning, and at the end

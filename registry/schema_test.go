@@ -49,7 +49,7 @@ func TestTextsAreKeptAsDifferencesAndComeBackWhole(t *testing.T) {
 			t.Fatalf("seed %d, %d: kept twice it is %q", seed, i, again.QuotedText())
 		}
 		if rnd.IntN(3) == 0 {
-			earlier = kept
+			earlier = &kept
 		}
 	}
 	if packed == 0 {

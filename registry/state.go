@@ -2,7 +2,6 @@ package registry
 
 import (
 	"cmp"
-	"encoding/binary"
 	"iter"
 	"slices"
 	"strings"
@@ -17,7 +16,7 @@ type state struct {
 	end      journal.Offset
 	contexts tree[schema.Context, *contextState]
 	subjects tree[schema.Subject, *subject] // by canonical name
-	contents tree[contentKey, contentPlaces]
+	contents contentTree
 	referees tree[use, []use] // a version that is referred to → the versions that do
 	configs  tree[schema.Subject, *journal.ConfigValue]
 	modes    tree[schema.Subject, Mode]
@@ -108,11 +107,11 @@ type contentKey struct {
 	format      format
 }
 
-// contentPlaces says which IDs stand for one content.
+// contentPlaces says which IDs stand for one content. It never changes.
 type contentPlaces struct {
 	content *Content
 	first   place
-	more    []place // the others; nobody changes it
+	more    []place // the others
 }
 
 // places yields all of them.
@@ -138,7 +137,6 @@ func emptyState() *state {
 	return &state{
 		contexts: newTree[schema.Context, *contextState](cmp.Compare[schema.Context]),
 		subjects: newTree[schema.Subject, *subject](cmp.Compare[schema.Subject]),
-		contents: newTree[contentKey, contentPlaces](compareContentKeys),
 		referees: newTree[use, []use](compareUses),
 		configs:  newTree[schema.Subject, *journal.ConfigValue](cmp.Compare[schema.Subject]),
 		modes:    newTree[schema.Subject, Mode](cmp.Compare[schema.Subject]),
@@ -147,16 +145,6 @@ func emptyState() *state {
 		keks:     newTree[string, *KEK](cmp.Compare[string]),
 		deks:     newTree[dekKey, *DEK](compareDEKKeys),
 	}
-}
-
-func compareContentKeys(a, b contentKey) int {
-	for i := 0; i < len(a.fingerprint); i += 8 {
-		x, y := binary.BigEndian.Uint64(a.fingerprint[i:]), binary.BigEndian.Uint64(b.fingerprint[i:])
-		if x != y {
-			return cmp.Compare(x, y)
-		}
-	}
-	return cmp.Compare(a.format, b.format)
 }
 
 func compareUses(a, b use) int {

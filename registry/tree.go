@@ -50,16 +50,28 @@ func (t *tree[K, V]) ref(k K) *V {
 		n = n.kids[t.kid(n, k)]
 	}
 	if n != nil {
-		if i, ok := slices.BinarySearchFunc(n.keys, k, t.cmp); ok {
+		if i, ok := t.search(n.keys, k); ok {
 			return &n.vals[i]
 		}
 	}
 	return nil
 }
 
+// search finds k. What is looked for is often the last or beyond it: IDs are
+// given out in order, and versions follow each other.
+func (t *tree[K, V]) search(keys []K, k K) (int, bool) {
+	if last := len(keys) - 1; last >= 0 {
+		if c := t.cmp(keys[last], k); c <= 0 {
+			return last + min(-c, 1), c == 0
+		}
+		keys = keys[:last]
+	}
+	return slices.BinarySearchFunc(keys, k, t.cmp)
+}
+
 // kid returns the index of the kid whose range k is in.
 func (t *tree[K, V]) kid(n *node[K, V], k K) int {
-	i, ok := slices.BinarySearchFunc(n.keys[1:], k, t.cmp)
+	i, ok := t.search(n.keys[1:], k)
 	if ok {
 		return i + 1
 	}
@@ -82,7 +94,7 @@ func (t *tree[K, V]) set(own *token, k K, v V) {
 
 func (t *tree[K, V]) insert(own *token, n *node[K, V], k K, v V) (left, right *node[K, V], bound K) {
 	if n.kids == nil {
-		i, ok := slices.BinarySearchFunc(n.keys, k, t.cmp)
+		i, ok := t.search(n.keys, k)
 		if ok {
 			n = n.editable(own)
 			n.vals[i] = v
