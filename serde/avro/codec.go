@@ -121,6 +121,10 @@ func (g *engine) append(dst []byte, n *avro.Node, v any) ([]byte, error) {
 }
 
 func (g *engine) runEncode(dst []byte, prog *encProg, base unsafe.Pointer) ([]byte, error) {
+	if prog.methods != nil {
+		e := beginEncoding(g)
+		return e.Done(dst, on(prog.methods, base).AvroEncode(e, dst))
+	}
 	var e encoder
 	e.eng = g
 	var out []byte
@@ -152,8 +156,27 @@ func (g *engine) unmarshal(w, r *avro.Node, data []byte, v any) error {
 }
 
 func (g *engine) runDecode(prog *decProg, data []byte, base unsafe.Pointer) error {
+	if prog.methods != nil {
+		return g.decodeMethods(prog, data, base)
+	}
 	known := int(prog.texts.Load())
 	var d decoder // not a literal: one would be built elsewhere and copied
+	d.start(g, data, known)
+	return d.finish(prog, known, d.prog(prog, base, 0))
+}
+
+func (g *engine) decodeMethods(prog *decProg, data []byte, base unsafe.Pointer) error {
+	known := int(prog.texts.Load())
+	d := decodings.Get().(*Decoding)
+	d.start(g, data, known)
+	err := d.finish(prog, known, on(prog.methods, base).AvroDecode(d, 0))
+	d.decoder = decoder{}
+	decodings.Put(d)
+	return err
+}
+
+// start prepares d for data, with how many bytes of texts are expected.
+func (d *decoder) start(g *engine, data []byte, known int) {
 	d.eng, d.text = g, g.text
 	d.texts.most, d.texts.long, d.texts.hint = blockBytes, longText, known
 	if g.arena {
@@ -167,9 +190,13 @@ func (g *engine) runDecode(prog *decProg, data []byte, base unsafe.Pointer) erro
 		}
 	}
 	d.buf = data
-	pos := d.prog(prog, base, 0)
-	if pos >= 0 && pos != len(data) {
-		pos = d.fail(pos, "the end of the data", bytesLeft(len(data)-pos))
+}
+
+// finish returns the fault of a run that got to pos, if there was one: a payload
+// must end there.
+func (d *decoder) finish(prog *decProg, known, pos int) error {
+	if pos >= 0 && pos != len(d.buf) {
+		pos = d.fail(pos, "the end of the data", bytesLeft(len(d.buf)-pos))
 	}
 	if pos < 0 {
 		return d.fault()

@@ -91,6 +91,7 @@ type decProg struct {
 	ops       []decOp // the last one is dEnd
 	recursive bool
 	texts     atomic.Int32 // bytes of the texts of recent values
+	methods   Methods      // of generated code, to be run instead; mostly nil
 }
 
 func newDecProg(ops []decOp) *decProg { return &decProg{ops: ended(ops)} }

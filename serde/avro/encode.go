@@ -75,6 +75,7 @@ type encProg struct {
 	ops       []encOp // the last one is eEnd
 	recursive bool
 	hint      atomic.Int32 // size of recent values, for Marshal
+	methods   Methods      // of generated code, to be run instead; mostly nil
 }
 
 // end sets the steps of p, with eEnd behind them.

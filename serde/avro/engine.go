@@ -135,6 +135,9 @@ func (g *engine) encProg(n *avro.Node, typ reflect.Type) (*encProg, error) {
 		return nil, p.err
 	}
 	made := g.encFor(p.plan, typ)
+	if m := g.methods(n, n, typ); m != nil && made.err == nil {
+		made.prog = &encProg{methods: m}
+	}
 	g.roots.put(key, made)
 	return made.prog, made.err
 }
@@ -161,6 +164,9 @@ func (g *engine) decProg(w, r *avro.Node, typ reflect.Type) (*decProg, error) {
 		return nil, p.err
 	}
 	made := g.decFor(p.plan, typ)
+	if m := g.methods(w, r, typ); m != nil && made.err == nil {
+		made.prog = &decProg{methods: m}
+	}
 	g.targets.put(key, made)
 	return made.prog, made.err
 }

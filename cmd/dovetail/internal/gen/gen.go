@@ -11,6 +11,9 @@
 //	decimals            *big.Rat
 //	uuid                string
 //
+// Records have methods that encode and decode them without reflection
+// (AppendAvro, DecodeAvro), which codecs of serde/avro call by themselves.
+//
 // Each schema is a constant beside its types, with everything that it refers to
 // inlined. Documentation becomes comments. The output is gofmt-ed and depends
 // on nothing but the schemas and their order: the same input gives the same
@@ -30,7 +33,10 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dovetail-dev/dovetail/compat"
 	"github.com/dovetail-dev/dovetail/compat/avro"
+	"github.com/dovetail-dev/dovetail/compat/schema"
+	serdeavro "github.com/dovetail-dev/dovetail/serde/avro"
 )
 
 // Schema is one input.
@@ -57,9 +63,13 @@ func Go(o Options, schemas ...Schema) ([]byte, error) {
 	if len(schemas) == 0 {
 		return nil, errors.New("no schema to write types for")
 	}
-	g := &generator{taken: map[string]bool{}, names: map[string]string{}, decls: map[string]string{}, imports: map[string]bool{}}
+	g := &generator{taken: map[string]bool{}, names: map[string]string{}, decls: map[string]string{}, prints: map[string][32]byte{}, imports: map[string]bool{}}
 	for _, reserved := range []string{"RegisterTypes", "avro", "big", "time"} {
 		g.taken[reserved] = true
+	}
+	schemas, err := resolved(schemas)
+	if err != nil {
+		return nil, err
 	}
 	for _, s := range schemas {
 		g.collect(s.Parsed.Root(), map[*avro.Node]bool{})
@@ -78,11 +88,32 @@ func Go(o Options, schemas ...Schema) ([]byte, error) {
 	g.writeImports(&out)
 	out.Write(g.body.Bytes())
 	g.writeRegister(&out)
+	g.writeCompiled(&out)
 	source, err := format.Source(out.Bytes())
 	if err != nil {
 		return nil, fmt.Errorf("what was written is not Go: %w", err)
 	}
 	return source, nil
+}
+
+// resolved parses schemas anew from what will be their constants, so that types
+// have the numbers that they will have there.
+func resolved(schemas []Schema) ([]Schema, error) {
+	out := make([]Schema, len(schemas))
+	for i, s := range schemas {
+		text, err := s.Parsed.Format("resolved")
+		if err == nil {
+			s.Parsed, err = avro.Parse(compat.Source{Type: schema.Avro, Text: text})
+		}
+		if err == nil {
+			err = serdeavro.CanGenerate(s.Parsed)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.Label, err)
+		}
+		out[i] = s
+	}
+	return out, nil
 }
 
 // generator is one run of Go.
@@ -93,7 +124,15 @@ type generator struct {
 	decls   map[string]string // full Avro name → declaration
 	imports map[string]bool
 	unions  []branch // to be registered
+
+	prints   map[string][32]byte // full Avro name → what its methods are for
+	compiled string              // variable of the schema that is being written
+	numbers  map[*avro.Node]int  // its types, as the variable numbers them
+	vars     []compiled
 }
+
+// compiled is a schema that methods are written for.
+type compiled struct{ variable, text string }
 
 // branch is a union branch that RegisterTypes names.
 type branch struct{ name, value string }
@@ -164,6 +203,13 @@ func (g *generator) schema(s Schema) error {
 		return err
 	}
 	fmt.Fprintf(&g.body, "// %s is the schema of %s.\nconst %s = %s\n\n", name, oneLine(describe(root, s.Label)), name, literal(text))
+	g.compiled, g.numbers = g.free("avro"+name), map[*avro.Node]int{}
+	for i, n := range serdeavro.TypeOrder(root) {
+		if _, known := g.numbers[n]; !known {
+			g.numbers[n] = i
+		}
+	}
+	g.vars = append(g.vars, compiled{g.compiled, name})
 	return g.types(root, map[*avro.Node]bool{})
 }
 
@@ -183,27 +229,23 @@ func (g *generator) types(n *avro.Node, seen map[*avro.Node]bool) error {
 	}
 	seen[n] = true
 	if full := n.FullName(); g.names[full] != "" && (n.Kind == avro.Record || n.Kind == avro.Enum || n.Kind == avro.Fixed) {
-		decl := g.declaration(n)
+		decl, print := g.declaration(n), serdeavro.TypeFingerprint(n)
 		known, ok := g.decls[full]
 		switch {
-		case ok && known != decl:
+		case ok && (known != decl || g.prints[full] != print):
 			return fmt.Errorf("%s is defined differently by an earlier schema: write it to a package of its own", full)
 		case !ok:
-			g.decls[full] = decl
+			g.decls[full], g.prints[full] = decl, print
 			g.body.WriteString(decl)
-			if n.Kind == avro.Enum {
+			switch n.Kind {
+			case avro.Enum:
 				g.symbols(n)
+			case avro.Record:
+				g.methods(n)
 			}
 		}
 	}
-	inner := slices.Clone(n.Branches)
-	for _, f := range n.Fields {
-		inner = append(inner, f.Type)
-	}
-	if n.Items != nil {
-		inner = append(inner, n.Items)
-	}
-	for _, i := range inner {
+	for _, i := range below(n) {
 		if err := g.types(i, seen); err != nil {
 			return err
 		}
@@ -253,6 +295,19 @@ func RegisterTypes(types *avro.Types) {
 		fmt.Fprintf(out, "\ttypes.Register(%q, %s)\n", b.name, b.value)
 	}
 	out.WriteString("}\n")
+}
+
+// writeCompiled writes the variables that methods refer to.
+func (g *generator) writeCompiled(out *bytes.Buffer) {
+	register := "nil"
+	if len(g.unions) > 0 {
+		register = "RegisterTypes"
+	}
+	for _, c := range g.vars {
+		if strings.Contains(g.body.String(), c.variable+".T(") {
+			fmt.Fprintf(out, "\nvar %s = avro.NewGenerated(%s, %s)\n", c.variable, c.text, register)
+		}
+	}
 }
 
 // literal writes text as a Go string, raw where that can be read.

@@ -19,14 +19,14 @@ func (g *generator) declaration(n *avro.Node) string {
 		fmt.Fprintf(&out, "// %s is the record %s.\n", name, full)
 		comment(&out, "//\n", n.Doc)
 		fmt.Fprintf(&out, "type %s struct {\n", name)
-		taken := map[string]bool{}
-		for _, f := range n.Fields {
+		fields := g.fields(n)
+		for i, f := range n.Fields {
 			comment(&out, "", f.Doc)
 			typ, note := g.goType(n, f.Type)
 			if note != "" {
 				fmt.Fprintf(&out, "// One of: %s.\n", oneLine(note))
 			}
-			fmt.Fprintf(&out, "%s %s %s\n", unused(exported(f.Name), taken), typ, tag(f.Name))
+			fmt.Fprintf(&out, "%s %s %s\n", fields[i], typ, tag(f.Name))
 		}
 		out.WriteString("}\n\n")
 	case avro.Enum:
@@ -39,6 +39,19 @@ func (g *generator) declaration(n *avro.Node) string {
 		fmt.Fprintf(&out, "type %s [%d]byte\n\n", name, n.Size)
 	}
 	return out.String()
+}
+
+// fields returns the names that the fields of a record have in Go.
+func (g *generator) fields(n *avro.Node) []string {
+	taken := map[string]bool{}
+	for _, m := range methodNames {
+		taken[m] = true
+	}
+	names := make([]string, len(n.Fields))
+	for i, f := range n.Fields {
+		names[i] = unused(exported(f.Name), taken)
+	}
+	return names
 }
 
 // symbols writes the constants of an enum.

@@ -42,6 +42,162 @@ type Order struct {
 	Gift2    bool    `avro:"Gift"`
 }
 
+// AppendAvro appends the Avro payload of v to dst.
+func (v *Order) AppendAvro(dst []byte) ([]byte, error) {
+	if v == nil {
+		return dst, avroOrderSchema.T(0).NilValue()
+	}
+	e := avroOrderSchema.T(0).Encoding()
+	return e.Done(dst, v.AvroEncode(e, dst))
+}
+
+// DecodeAvro decodes an Avro payload that src begins with, and returns what is
+// behind it.
+func (v *Order) DecodeAvro(src []byte) (rest []byte, err error) {
+	if v == nil {
+		return nil, avroOrderSchema.T(0).NilTarget()
+	}
+	d := avroOrderSchema.T(0).Decoding(src)
+	return d.Done(avroOrderSchema.T(0), src, v.AvroDecode(d, 0))
+}
+
+// AvroType returns the schema that the methods were written for.
+func (*Order) AvroType() *avro.GeneratedType { return avroOrderSchema.T(0) }
+
+// AvroEncode appends v for e.
+func (v *Order) AvroEncode(e *avro.Encoding, dst []byte) []byte {
+	if !e.Enter() {
+		return dst
+	}
+	dst = e.String(dst, v.OrderID)
+	if dst = avro.EncodeOptional(e, dst, v.CustomerURL, avroOrderSchema.T(2), func(p *string, e *avro.Encoding, dst []byte) []byte {
+		return e.String(dst, *p)
+	}); e.Failed() {
+		return e.At(dst, "customerUrl")
+	}
+	if dst = v.Total.AvroEncode(e, dst); e.Failed() {
+		return e.At(dst, "total")
+	}
+	if dst = avro.EncodeNullable(e, dst, &v.Discount, v.Discount == nil, avroOrderSchema.T(8), func(p **big.Rat, e *avro.Encoding, dst []byte) []byte {
+		return e.Rat(dst, *p, avroOrderSchema.T(9))
+	}); e.Failed() {
+		return e.At(dst, "discount")
+	}
+	if dst = e.Symbol(dst, string(v.State), avroOrderSchema.T(11)); e.Failed() {
+		return e.At(dst, "state")
+	}
+	if dst = avro.EncodeSlice(e, dst, v.Lines, avroOrderSchema.T(12), (*Line).AvroEncode); e.Failed() {
+		return e.At(dst, "lines")
+	}
+	if dst = avro.EncodeNullable(e, dst, &v.Tags, v.Tags == nil, avroOrderSchema.T(20), func(p *map[string]string, e *avro.Encoding, dst []byte) []byte {
+		return e.StringMap(dst, *p)
+	}); e.Failed() {
+		return e.At(dst, "tags")
+	}
+	if dst = avro.EncodeNullable(e, dst, &v.Photos, v.Photos == nil, avroOrderSchema.T(24), func(p *[]byte, e *avro.Encoding, dst []byte) []byte {
+		return e.Bytes(dst, *p)
+	}); e.Failed() {
+		return e.At(dst, "photos")
+	}
+	if dst = e.Time(dst, v.Placed, avroOrderSchema.T(27)); e.Failed() {
+		return e.At(dst, "placed")
+	}
+	if dst = avro.EncodeOptional(e, dst, v.Shipped, avroOrderSchema.T(28), func(p *time.Time, e *avro.Encoding, dst []byte) []byte {
+		return e.Time(dst, *p, avroOrderSchema.T(30))
+	}); e.Failed() {
+		return e.At(dst, "shipped")
+	}
+	if dst = e.Clock(dst, v.Opens, avroOrderSchema.T(31)); e.Failed() {
+		return e.At(dst, "opens")
+	}
+	dst = e.Duration(dst, v.Period)
+	if dst = avro.EncodeOptional(e, dst, v.Replaces, avroOrderSchema.T(33), (*Order).AvroEncode); e.Failed() {
+		return e.At(dst, "replaces")
+	}
+	if dst = e.Any(dst, v.Payment, avroOrderSchema.T(35)); e.Failed() {
+		return e.At(dst, "payment")
+	}
+	dst = e.Long(dst, v.Checksum)
+	dst = e.Float(dst, v.Ratio)
+	dst = e.Boolean(dst, v.Gift)
+	dst = e.Boolean(dst, v.Gift2)
+	e.Leave()
+	return dst
+}
+
+// AvroDecode reads v for d.
+func (v *Order) AvroDecode(d *avro.Decoding, pos int) int {
+	if !d.Enter(pos) {
+		return -1
+	}
+	if pos = d.String(pos, &v.OrderID); pos < 0 {
+		return d.At("order_id")
+	}
+	if pos = avro.DecodeOptional(d, pos, &v.CustomerURL, avroOrderSchema.T(2), func(p *string, d *avro.Decoding, pos int) int {
+		return d.String(pos, p)
+	}); pos < 0 {
+		return d.At("customerUrl")
+	}
+	if pos = v.Total.AvroDecode(d, pos); pos < 0 {
+		return d.At("total")
+	}
+	if pos = avro.DecodeNullable(d, pos, &v.Discount, avroOrderSchema.T(8), func(p **big.Rat, d *avro.Decoding, pos int) int {
+		return d.Rat(pos, p, avroOrderSchema.T(9))
+	}); pos < 0 {
+		return d.At("discount")
+	}
+	if pos = d.Symbol(pos, (*string)(&v.State), avroOrderSchema.T(11)); pos < 0 {
+		return d.At("state")
+	}
+	if pos = avro.DecodeSlice(d, pos, &v.Lines, avroOrderSchema.T(12), (*Line).AvroDecode); pos < 0 {
+		return d.At("lines")
+	}
+	if pos = avro.DecodeNullable(d, pos, &v.Tags, avroOrderSchema.T(20), func(p *map[string]string, d *avro.Decoding, pos int) int {
+		return d.StringMap(pos, p)
+	}); pos < 0 {
+		return d.At("tags")
+	}
+	if pos = avro.DecodeNullable(d, pos, &v.Photos, avroOrderSchema.T(24), func(p *[]byte, d *avro.Decoding, pos int) int {
+		return d.Bytes(pos, p)
+	}); pos < 0 {
+		return d.At("photos")
+	}
+	if pos = d.Time(pos, &v.Placed, avroOrderSchema.T(27)); pos < 0 {
+		return d.At("placed")
+	}
+	if pos = avro.DecodeOptional(d, pos, &v.Shipped, avroOrderSchema.T(28), func(p *time.Time, d *avro.Decoding, pos int) int {
+		return d.Time(pos, p, avroOrderSchema.T(30))
+	}); pos < 0 {
+		return d.At("shipped")
+	}
+	if pos = d.Clock(pos, &v.Opens, avroOrderSchema.T(31)); pos < 0 {
+		return d.At("opens")
+	}
+	if pos = d.Duration(pos, &v.Period, avroOrderSchema.T(32)); pos < 0 {
+		return d.At("period")
+	}
+	if pos = avro.DecodeOptional(d, pos, &v.Replaces, avroOrderSchema.T(33), (*Order).AvroDecode); pos < 0 {
+		return d.At("replaces")
+	}
+	if pos = d.Any(pos, &v.Payment, avroOrderSchema.T(35)); pos < 0 {
+		return d.At("payment")
+	}
+	if pos = d.Long(pos, &v.Checksum); pos < 0 {
+		return d.At("checksum")
+	}
+	if pos = d.Float(pos, &v.Ratio); pos < 0 {
+		return d.At("ratio")
+	}
+	if pos = d.Boolean(pos, &v.Gift); pos < 0 {
+		return d.At("gift")
+	}
+	if pos = d.Boolean(pos, &v.Gift2); pos < 0 {
+		return d.At("Gift")
+	}
+	d.Leave()
+	return pos
+}
+
 // Money is the record shop.common.Money.
 //
 // An amount
@@ -49,6 +205,48 @@ type Order struct {
 type Money struct {
 	Amount   *big.Rat `avro:"amount"`
 	Currency Currency `avro:"currency"`
+}
+
+// AppendAvro appends the Avro payload of v to dst.
+func (v *Money) AppendAvro(dst []byte) ([]byte, error) {
+	if v == nil {
+		return dst, avroOrderSchema.T(5).NilValue()
+	}
+	e := avroOrderSchema.T(5).Encoding()
+	return e.Done(dst, v.AvroEncode(e, dst))
+}
+
+// DecodeAvro decodes an Avro payload that src begins with, and returns what is
+// behind it.
+func (v *Money) DecodeAvro(src []byte) (rest []byte, err error) {
+	if v == nil {
+		return nil, avroOrderSchema.T(5).NilTarget()
+	}
+	d := avroOrderSchema.T(5).Decoding(src)
+	return d.Done(avroOrderSchema.T(5), src, v.AvroDecode(d, 0))
+}
+
+// AvroType returns the schema that the methods were written for.
+func (*Money) AvroType() *avro.GeneratedType { return avroOrderSchema.T(5) }
+
+// AvroEncode appends v for e.
+func (v *Money) AvroEncode(e *avro.Encoding, dst []byte) []byte {
+	if dst = e.Rat(dst, v.Amount, avroOrderSchema.T(6)); e.Failed() {
+		return e.At(dst, "amount")
+	}
+	dst = e.Fixed(dst, v.Currency[:])
+	return dst
+}
+
+// AvroDecode reads v for d.
+func (v *Money) AvroDecode(d *avro.Decoding, pos int) int {
+	if pos = d.Rat(pos, &v.Amount, avroOrderSchema.T(6)); pos < 0 {
+		return d.At("amount")
+	}
+	if pos = d.Fixed(pos, v.Currency[:], avroOrderSchema.T(7)); pos < 0 {
+		return d.At("currency")
+	}
+	return pos
 }
 
 // Currency is the fixed shop.common.Currency.
@@ -74,10 +272,116 @@ type Line struct {
 	Weight *float64 `avro:"weight"`
 }
 
+// AppendAvro appends the Avro payload of v to dst.
+func (v *Line) AppendAvro(dst []byte) ([]byte, error) {
+	if v == nil {
+		return dst, avroOrderSchema.T(13).NilValue()
+	}
+	e := avroOrderSchema.T(13).Encoding()
+	return e.Done(dst, v.AvroEncode(e, dst))
+}
+
+// DecodeAvro decodes an Avro payload that src begins with, and returns what is
+// behind it.
+func (v *Line) DecodeAvro(src []byte) (rest []byte, err error) {
+	if v == nil {
+		return nil, avroOrderSchema.T(13).NilTarget()
+	}
+	d := avroOrderSchema.T(13).Decoding(src)
+	return d.Done(avroOrderSchema.T(13), src, v.AvroDecode(d, 0))
+}
+
+// AvroType returns the schema that the methods were written for.
+func (*Line) AvroType() *avro.GeneratedType { return avroOrderSchema.T(13) }
+
+// AvroEncode appends v for e.
+func (v *Line) AvroEncode(e *avro.Encoding, dst []byte) []byte {
+	if !e.Enter() {
+		return dst
+	}
+	dst = e.String(dst, v.SKU)
+	dst = e.Int(dst, v.Count)
+	if dst = avro.EncodeSlice(e, dst, v.Parts, avroOrderSchema.T(16), (*Line).AvroEncode); e.Failed() {
+		return e.At(dst, "parts")
+	}
+	if dst = avro.EncodeOptional(e, dst, v.Weight, avroOrderSchema.T(17), func(p *float64, e *avro.Encoding, dst []byte) []byte {
+		return e.Double(dst, *p)
+	}); e.Failed() {
+		return e.At(dst, "weight")
+	}
+	e.Leave()
+	return dst
+}
+
+// AvroDecode reads v for d.
+func (v *Line) AvroDecode(d *avro.Decoding, pos int) int {
+	if !d.Enter(pos) {
+		return -1
+	}
+	if pos = d.String(pos, &v.SKU); pos < 0 {
+		return d.At("sku")
+	}
+	if pos = d.Int(pos, &v.Count); pos < 0 {
+		return d.At("count")
+	}
+	if pos = avro.DecodeSlice(d, pos, &v.Parts, avroOrderSchema.T(16), (*Line).AvroDecode); pos < 0 {
+		return d.At("parts")
+	}
+	if pos = avro.DecodeOptional(d, pos, &v.Weight, avroOrderSchema.T(17), func(p *float64, d *avro.Decoding, pos int) int {
+		return d.Double(pos, p)
+	}); pos < 0 {
+		return d.At("weight")
+	}
+	d.Leave()
+	return pos
+}
+
 // Card is the record pay.Card.
 type Card struct {
 	Digits string   `avro:"digits"`
 	State  PayState `avro:"state"`
+}
+
+// AppendAvro appends the Avro payload of v to dst.
+func (v *Card) AppendAvro(dst []byte) ([]byte, error) {
+	if v == nil {
+		return dst, avroOrderSchema.T(38).NilValue()
+	}
+	e := avroOrderSchema.T(38).Encoding()
+	return e.Done(dst, v.AvroEncode(e, dst))
+}
+
+// DecodeAvro decodes an Avro payload that src begins with, and returns what is
+// behind it.
+func (v *Card) DecodeAvro(src []byte) (rest []byte, err error) {
+	if v == nil {
+		return nil, avroOrderSchema.T(38).NilTarget()
+	}
+	d := avroOrderSchema.T(38).Decoding(src)
+	return d.Done(avroOrderSchema.T(38), src, v.AvroDecode(d, 0))
+}
+
+// AvroType returns the schema that the methods were written for.
+func (*Card) AvroType() *avro.GeneratedType { return avroOrderSchema.T(38) }
+
+// AvroEncode appends v for e.
+func (v *Card) AvroEncode(e *avro.Encoding, dst []byte) []byte {
+	dst = e.String(dst, v.Digits)
+	if dst = e.Symbol(dst, string(v.State), avroOrderSchema.T(40)); e.Failed() {
+		return e.At(dst, "state")
+	}
+	return dst
+}
+
+// AvroDecode reads v for d.
+func (v *Card) AvroDecode(d *avro.Decoding, pos int) int {
+	if pos = d.String(pos, &v.Digits); pos < 0 {
+		return d.At("digits")
+	}
+	if pos = d.Symbol(pos, (*string)(&v.State), avroOrderSchema.T(40)); pos < 0 {
+		return d.At("state")
+	}
+	return pos
 }
 
 // PayState is the enum pay.State.
@@ -98,3 +402,5 @@ func RegisterTypes(types *avro.Types) {
 	types.Register("pay.Card", Card{})
 	types.Register("array:long", []int64{})
 }
+
+var avroOrderSchema = avro.NewGenerated(OrderSchema, RegisterTypes)
