@@ -40,6 +40,8 @@ func newGenGo() *cobra.Command {
 		Short: "Write Go types for Avro schemas",
 		Long: `Go writes a Go file with a type for each record, enum and fixed of the schemas,
 and the schemas themselves as constants: what serde/avro encodes and decodes.
+Records have methods of their own too, AppendAvro and DecodeAvro, which need no
+reflection.
 
 The schemas are .avsc files, which may refer to each other by name in any order,
 or the versions of subjects in a registry. The same schemas give the same file, so

@@ -15,10 +15,23 @@ import (
 
 // Methods is what "dovetail gen go" writes for each record beside its struct:
 // the steps of a program as Go code, in which the compiler has put the offsets
-// and types that a program finds by reflection. Codecs, Marshal and Unmarshal
-// call them by themselves where the data is that of the generated schema (equal
-// TypeFingerprint) and no conversion was set; else they run a program. Bounds,
-// errors and paths are the same either way.
+// and types that a program finds by reflection. Bounds, errors and paths are a
+// program's. Call AppendAvro and DecodeAvro of such a record, or give a Codec
+// WithMethods: it then calls them where the data is that of the schema they were
+// written for, and runs a program where it is not.
+//
+// Without that option codecs run programs for generated types too, since those
+// are faster. Of the records of avrobench, on two cores of a busy machine, the
+// best of eight runs in nanoseconds:
+//
+//	                 small       order        batch
+//	append  methods     76         817       12,542
+//	        program     40         730       10,001
+//	decode  methods    430       4,599       34,528
+//	        program    276       4,220       29,162
+//
+// Methods need no compiling when a type is first met, and what they do can be
+// read and stepped through.
 //
 // Fields of type any, which hold unions of more than one type beside null, are
 // left to the engine: what they hold is known only when it is met.
@@ -166,10 +179,10 @@ func appendIdentity(dst []byte, n *avro.Node, seen map[string]bool) []byte {
 	return dst
 }
 
-// methods returns the methods of typ, on no value, if they are those of data of
-// w that is read as r; else nil.
+// methods returns the methods of typ, on no value, if they are wanted and those
+// of data of w that is read as r; else nil.
 func (g *engine) methods(w, r *avro.Node, typ reflect.Type) Methods {
-	if len(g.logical) > 0 || r.Kind != avro.Record || !reflect.PointerTo(typ).Implements(methodsType) {
+	if !g.methodsWanted || len(g.logical) > 0 || r.Kind != avro.Record || !reflect.PointerTo(typ).Implements(methodsType) {
 		return nil
 	}
 	m := reflect.New(typ).Interface().(Methods)

@@ -14,11 +14,13 @@ import (
 type Option func(*settings)
 
 type settings struct {
-	arena   bool
-	text    bool
-	bare    bool
-	types   *Types
-	logical map[string]Conversion
+	arena bool
+	text  bool
+	bare  bool
+	types *Types
+
+	methodsWanted bool
+	logical       map[string]Conversion
 }
 
 // WithArena keeps all strings and byte slices of a value in one block of
@@ -39,6 +41,11 @@ func WithBareUnions() Option { return func(s *settings) { s.bare = true } }
 
 // WithTypes resolves the branches of unions in fields of interface type.
 func WithTypes(types *Types) Option { return func(s *settings) { s.types = types } }
+
+// WithMethods calls the methods of generated types (Methods) where the data is
+// of the schema that they were written for, logical types included, and there is
+// no WithConversion; other data and types are as without it.
+func WithMethods() Option { return func(s *settings) { s.methodsWanted = true } }
 
 // WithConversion converts values of the logical type name, one of the
 // specification or the application's own.

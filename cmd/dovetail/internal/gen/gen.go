@@ -11,8 +11,9 @@
 //	decimals            *big.Rat
 //	uuid                string
 //
-// Records have methods that encode and decode them without reflection
-// (AppendAvro, DecodeAvro), which codecs of serde/avro call by themselves.
+// Records have methods that encode and decode them without reflection:
+// AppendAvro and DecodeAvro to be called, and what codecs of serde/avro call
+// that have its option WithMethods.
 //
 // Each schema is a constant beside its types, with everything that it refers to
 // inlined. Documentation becomes comments. The output is gofmt-ed and depends
