@@ -14,7 +14,7 @@ import (
 )
 
 // KindsSchema is the schema of kinds.Kinds.
-const KindsSchema = `{"type":"record","name":"Kinds","namespace":"kinds","doc":"Every kind of field.","fields":[{"name":"flag","type":"boolean"},{"name":"whole","type":"int"},{"name":"long","type":"long"},{"name":"single","type":"float"},{"name":"number","type":"double"},{"name":"raw","type":"bytes"},{"name":"text","type":"string"},{"name":"AppendAvro","type":"string"},{"name":"nothing","type":"null"},{"name":"hash","type":{"type":"fixed","name":"Hash","size":4}},{"name":"none","type":{"type":"fixed","name":"Empty","size":0}},{"name":"color","type":{"type":"enum","name":"Color","symbols":["RED","GREEN","BLUE"]}},{"name":"inner","type":{"type":"record","name":"Inner","fields":[{"name":"a","type":"long"},{"name":"b","type":["null","string"]},{"name":"deep","type":{"type":"record","name":"Deep","fields":[{"name":"hues","type":{"type":"array","items":"Color"}}]}}]}},{"name":"unit","type":{"type":"record","name":"Unit","fields":[]}},{"name":"date","type":{"type":"int","logicalType":"date"}},{"name":"ms","type":{"type":"long","logicalType":"timestamp-millis"}},{"name":"us","type":{"type":"long","logicalType":"timestamp-micros"}},{"name":"ns","type":{"type":"long","logicalType":"timestamp-nanos"}},{"name":"local","type":{"type":"long","logicalType":"local-timestamp-millis"}},{"name":"clockMs","type":{"type":"int","logicalType":"time-millis"}},{"name":"clockUs","type":{"type":"long","logicalType":"time-micros"}},{"name":"price","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}},{"name":"fee","type":{"type":"fixed","name":"Fee","size":8,"logicalType":"decimal","precision":12,"scale":4}},{"name":"any_size","type":{"type":"bytes","logicalType":"big-decimal"}},{"name":"id","type":{"type":"string","logicalType":"uuid"}},{"name":"raw_id","type":{"type":"fixed","name":"UUID","size":16,"logicalType":"uuid"}},{"name":"span","type":{"type":"fixed","name":"Span","size":12,"logicalType":"duration"}},{"name":"longs","type":{"type":"array","items":"long"}},{"name":"doubles","type":{"type":"array","items":"double"}},{"name":"texts","type":{"type":"array","items":"string"}},{"name":"ints","type":{"type":"array","items":"int"}},{"name":"flags","type":{"type":"array","items":"boolean"}},{"name":"units","type":{"type":"array","items":"Unit"}},{"name":"nulls","type":{"type":"array","items":"null"}},{"name":"inners","type":{"type":"array","items":"Inner"}},{"name":"grid","type":{"type":"array","items":{"type":"array","items":{"type":"int","logicalType":"date"}}}},{"name":"maybes","type":{"type":"array","items":["null","Inner"]}},{"name":"hashes","type":{"type":"map","values":"Hash"}},{"name":"labels","type":{"type":"map","values":"string"}},{"name":"table","type":{"type":"map","values":{"type":"array","items":"Inner"}}},{"name":"opt_text","type":["null","string"]},{"name":"text_opt","type":["string","null"]},{"name":"opt_long","type":["null","long"]},{"name":"opt_color","type":["null","Color"]},{"name":"opt_hash","type":["Hash","null"]},{"name":"opt_price","type":["null",{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}]},{"name":"opt_time","type":["null",{"type":"long","logicalType":"timestamp-micros"}]},{"name":"opt_list","type":["null",{"type":"array","items":"long"}]},{"name":"opt_map","type":[{"type":"map","values":"double"},"null"]},{"name":"opt_raw","type":["null","bytes"]},{"name":"only_text","type":["string"]},{"name":"only_list","type":[{"type":"array","items":"string"}]},{"name":"choice","type":["null","string","long","Inner","Color","Hash",{"type":"array","items":"long"}]},{"name":"choices","type":{"type":"array","items":["null","string","Inner"]}},{"name":"tree","type":{"type":"record","name":"Tree","fields":[{"name":"name","type":"string"},{"name":"left","type":["null","Tree"]},{"name":"more","type":{"type":"array","items":"Tree"}},{"name":"by","type":{"type":"map","values":"Tree"}}]}}]}`
+const KindsSchema = `{"type":"record","name":"Kinds","namespace":"kinds","doc":"Every kind of field.","fields":[{"name":"flag","type":"boolean"},{"name":"whole","type":"int"},{"name":"long","type":"long"},{"name":"single","type":"float"},{"name":"number","type":"double"},{"name":"raw","type":"bytes"},{"name":"text","type":"string"},{"name":"AppendAvro","type":"string"},{"name":"nothing","type":"null"},{"name":"hash","type":{"type":"fixed","name":"Hash","size":4}},{"name":"none","type":{"type":"fixed","name":"Empty","size":0}},{"name":"color","type":{"type":"enum","name":"Color","symbols":["RED","GREEN","BLUE"]}},{"name":"inner","type":{"type":"record","name":"Inner","fields":[{"name":"a","type":"long"},{"name":"b","type":["null","string"]},{"name":"deep","type":{"type":"record","name":"Deep","fields":[{"name":"hues","type":{"type":"array","items":"Color"}}]}}]}},{"name":"unit","type":{"type":"record","name":"Unit","fields":[]}},{"name":"date","type":{"type":"int","logicalType":"date"}},{"name":"ms","type":{"type":"long","logicalType":"timestamp-millis"}},{"name":"us","type":{"type":"long","logicalType":"timestamp-micros"}},{"name":"ns","type":{"type":"long","logicalType":"timestamp-nanos"}},{"name":"local","type":{"type":"long","logicalType":"local-timestamp-millis"}},{"name":"noon","type":{"type":"int","logicalType":"time-millis"}},{"name":"night","type":{"type":"long","logicalType":"time-micros"}},{"name":"price","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}},{"name":"fee","type":{"type":"fixed","name":"Fee","size":8,"logicalType":"decimal","precision":12,"scale":4}},{"name":"any_size","type":{"type":"bytes","logicalType":"big-decimal"}},{"name":"id","type":{"type":"string","logicalType":"uuid"}},{"name":"raw_id","type":{"type":"fixed","name":"UUID","size":16,"logicalType":"uuid"}},{"name":"span","type":{"type":"fixed","name":"Span","size":12,"logicalType":"duration"}},{"name":"longs","type":{"type":"array","items":"long"}},{"name":"doubles","type":{"type":"array","items":"double"}},{"name":"texts","type":{"type":"array","items":"string"}},{"name":"ints","type":{"type":"array","items":"int"}},{"name":"flags","type":{"type":"array","items":"boolean"}},{"name":"units","type":{"type":"array","items":"Unit"}},{"name":"nulls","type":{"type":"array","items":"null"}},{"name":"inners","type":{"type":"array","items":"Inner"}},{"name":"grid","type":{"type":"array","items":{"type":"array","items":{"type":"int","logicalType":"date"}}}},{"name":"maybes","type":{"type":"array","items":["null","Inner"]}},{"name":"hashes","type":{"type":"map","values":"Hash"}},{"name":"labels","type":{"type":"map","values":"string"}},{"name":"table","type":{"type":"map","values":{"type":"array","items":"Inner"}}},{"name":"opt_text","type":["null","string"]},{"name":"text_opt","type":["string","null"]},{"name":"opt_long","type":["null","long"]},{"name":"opt_color","type":["null","Color"]},{"name":"opt_hash","type":["Hash","null"]},{"name":"opt_price","type":["null",{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}]},{"name":"opt_time","type":["null",{"type":"long","logicalType":"timestamp-micros"}]},{"name":"opt_list","type":["null",{"type":"array","items":"long"}]},{"name":"opt_map","type":[{"type":"map","values":"double"},"null"]},{"name":"opt_raw","type":["null","bytes"]},{"name":"only_text","type":["string"]},{"name":"only_list","type":[{"type":"array","items":"string"}]},{"name":"choice","type":["null","string","long","Inner","Color","Hash",{"type":"array","items":"long"}]},{"name":"choices","type":{"type":"array","items":["null","string","Inner"]}},{"name":"tree","type":{"type":"record","name":"Tree","fields":[{"name":"name","type":"string"},{"name":"left","type":["null","Tree"]},{"name":"more","type":{"type":"array","items":"Tree"}},{"name":"by","type":{"type":"map","values":"Tree"}}]}}]}`
 
 // Kinds is the record kinds.Kinds.
 //
@@ -39,8 +39,8 @@ type Kinds struct {
 	Us          time.Time            `avro:"us"`
 	Ns          time.Time            `avro:"ns"`
 	Local       time.Time            `avro:"local"`
-	ClockMs     time.Duration        `avro:"clockMs"`
-	ClockUs     time.Duration        `avro:"clockUs"`
+	Noon        time.Duration        `avro:"noon"`
+	Night       time.Duration        `avro:"night"`
 	Price       *big.Rat             `avro:"price"`
 	Fee         *big.Rat             `avro:"fee"`
 	AnySize     *big.Rat             `avro:"any_size"`
@@ -140,11 +140,11 @@ func (v *Kinds) AvroEncode(e *avro.Encoding, dst []byte) []byte {
 	if dst = e.Time(dst, v.Local, avroKindsSchema.T(25)); e.Failed() {
 		return e.At(dst, "local")
 	}
-	if dst = e.Clock(dst, v.ClockMs, avroKindsSchema.T(26)); e.Failed() {
-		return e.At(dst, "clockMs")
+	if dst = e.Clock(dst, v.Noon, avroKindsSchema.T(26)); e.Failed() {
+		return e.At(dst, "noon")
 	}
-	if dst = e.Clock(dst, v.ClockUs, avroKindsSchema.T(27)); e.Failed() {
-		return e.At(dst, "clockUs")
+	if dst = e.Clock(dst, v.Night, avroKindsSchema.T(27)); e.Failed() {
+		return e.At(dst, "night")
 	}
 	if dst = e.Rat(dst, v.Price, avroKindsSchema.T(28)); e.Failed() {
 		return e.At(dst, "price")
@@ -344,11 +344,11 @@ func (v *Kinds) AvroDecode(d *avro.Decoding, pos int) int {
 	if pos = d.Time(pos, &v.Local, avroKindsSchema.T(25)); pos < 0 {
 		return d.At("local")
 	}
-	if pos = d.Clock(pos, &v.ClockMs, avroKindsSchema.T(26)); pos < 0 {
-		return d.At("clockMs")
+	if pos = d.Clock(pos, &v.Noon, avroKindsSchema.T(26)); pos < 0 {
+		return d.At("noon")
 	}
-	if pos = d.Clock(pos, &v.ClockUs, avroKindsSchema.T(27)); pos < 0 {
-		return d.At("clockUs")
+	if pos = d.Clock(pos, &v.Night, avroKindsSchema.T(27)); pos < 0 {
+		return d.At("night")
 	}
 	if pos = d.Rat(pos, &v.Price, avroKindsSchema.T(28)); pos < 0 {
 		return d.At("price")

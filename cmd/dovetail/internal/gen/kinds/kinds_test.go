@@ -271,7 +271,7 @@ func TestFaultsOfValues(t *testing.T) {
 		"fee: expected decimal(12, 4)":        func(k *kinds.Kinds) { k.Fee = big.NewRat(1<<60, 1) },
 		"any_size: expected bytes":            func(k *kinds.Kinds) { k.AnySize = big.NewRat(1, 3) },
 		"ns: expected long (timestamp-nanos)": func(k *kinds.Kinds) { k.Ns = time.Unix(1<<40, 0) },
-		"clockMs: expected int (time-millis)": func(k *kinds.Kinds) { k.ClockMs = 1 << 62 },
+		"noon: expected int (time-millis)":    func(k *kinds.Kinds) { k.Noon = 1 << 62 },
 		"only_list: expected union":           func(k *kinds.Kinds) { k.OnlyList = nil },
 		"opt_price: expected decimal(9, 2)":   func(k *kinds.Kinds) { k.OptPrice = big.NewRat(1, 7) },
 		`table["t"][0].deep.hues[0]: expected enum`: func(k *kinds.Kinds) {
