@@ -414,13 +414,13 @@ func TestWrongEncryptionRulesSayWhatIsWrong(t *testing.T) {
 			delete(r.Params, "encrypt.kek.name")
 			delete(r.Params, "encrypt.kms.key.id") // the registry would name a KEK after it
 		},
-		`is "ROT13"`:                    func(r *schema.Rule) { r.Params["encrypt.dek.algorithm"] = "ROT13" },
-		"not a number of days":          func(r *schema.Rule) { r.Params["encrypt.dek.expiry.days"] = "-1" },
-		"does not exist, and the rule":  func(r *schema.Rule) { delete(r.Params, "encrypt.kms.type") },
-		`no KMS of type "aws-kms"`:      func(r *schema.Rule) { r.Params["encrypt.kms.type"] = "aws-kms" },
-		`needs the property "secret"`:   func(r *schema.Rule) {},
-		"only strings and bytes can":    func(r *schema.Rule) { r.Tags, r.Params["secret"] = nil, "hush" },
-		"ENCRYPT_PAYLOAD are encoding":  func(r *schema.Rule) { r.Type, r.Params["secret"] = "ENCRYPT_PAYLOAD", "hush" },
+		`is "ROT13"`:                   func(r *schema.Rule) { r.Params["encrypt.dek.algorithm"] = "ROT13" },
+		"not a number of days":         func(r *schema.Rule) { r.Params["encrypt.dek.expiry.days"] = "-1" },
+		"does not exist, and the rule": func(r *schema.Rule) { delete(r.Params, "encrypt.kms.type") },
+		`no KMS of type "aws-kms"`:     func(r *schema.Rule) { r.Params["encrypt.kms.type"] = "aws-kms" },
+		`needs the property "secret"`:  func(r *schema.Rule) {},
+		"only strings and bytes can":   func(r *schema.Rule) { r.Tags, r.Params["secret"] = nil, "hush" },
+		"ENCRYPT_PAYLOAD are encoding": func(r *schema.Rule) { r.Type, r.Params["secret"] = "ENCRYPT_PAYLOAD", "hush" },
 	} {
 		w := newWorld(t)
 		rule := encryptRule(nil)

@@ -62,7 +62,7 @@ func TestDeepEvaluationsAreRefused(t *testing.T) {
 // TestLargeValuesAreRefused has each way to make much of little.
 func TestLargeValuesAreRefused(t *testing.T) {
 	e := New(nil)
-	for _, expression := range []string{
+	for i, expression := range []string{
 		`$pad("x", 2000000000)`,
 		`$pad("x", -2000000000, "ab")`,
 		`$reduce([1..60], function($a) { $a & $a }, "x")`,
@@ -83,6 +83,9 @@ func TestLargeValuesAreRefused(t *testing.T) {
 		`$now("[Y0001,1000000000-1000000000]")`,
 		`$split($pad("", 60000000, "x"), "")`,
 	} {
+		if !sweeping && i%4 != 0 {
+			continue
+		}
 		out, err := e.Eval(t.Context(), expression, []byte(`{}`), Limits{Bytes: 16 << 20})
 		if err == nil {
 			t.Errorf("%.80s: %d bytes", expression, len(out))

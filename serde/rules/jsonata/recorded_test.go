@@ -48,6 +48,9 @@ func TestOfficialEvaluator(t *testing.T) {
 			t.Fatal(err)
 		}
 		n++
+		if !sweeping && n%8 != 0 && differently[row.Expression] == "" {
+			continue
+		}
 		got, err := e.Eval(t.Context(), row.Expression, documents[row.Document], Limits{})
 		if want, ok := differently[row.Expression]; ok {
 			row.Error = want
