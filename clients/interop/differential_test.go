@@ -389,7 +389,7 @@ func (c canon) elementKey(v reflect.Value, i int) string {
 			key = append(key, c.name("id", fmt.Sprintf("%x", f.Interface())))
 		case name == "ProducerID":
 			key = append(key, c.name("producer", fmt.Sprint(f.Int())))
-		case f.Kind() == reflect.Int32, f.Kind() == reflect.Int16, f.Kind() == reflect.Int8:
+		case f.Kind() == reflect.Int32, f.Kind() == reflect.Int16, name == "Mechanism":
 			key = append(key, fmt.Sprint(f.Int()))
 		}
 		if len(key) == 0 && name == "Group" && f.IsValid() {
