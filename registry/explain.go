@@ -149,6 +149,9 @@ func (r *Registry) Summaries(q SubjectsQuery) ([]Summary, error) {
 
 // Format returns the text of a schema for a ?format= value.
 func (r *Registry) Format(s Schema, format string) (string, error) {
+	if err := CheckFormat(format); err != nil {
+		return "", err
+	}
 	if format == "" {
 		return s.Text(), nil
 	}
@@ -165,4 +168,14 @@ func (r *Registry) Format(s Schema, format string) (string, error) {
 		return "", errInvalidSchema(show(s.Subject, s.Definition()), err)
 	}
 	return text, nil
+}
+
+// CheckFormat refuses format=logical, the text of a schema as a table's columns:
+// neither schemas in it nor answers of it are served. Formats that a type does not
+// know are not refused, they show the text as it is.
+func CheckFormat(format string) error {
+	if format == "logical" {
+		return newError(CodeInvalidSchema, "format=logical is not served here: send and ask for the schema in its own type's language, without format")
+	}
+	return nil
 }

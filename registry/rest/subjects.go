@@ -148,6 +148,9 @@ func register(c *call) error {
 }
 
 func (c *call) register(subject schema.Subject, req registry.RegisterRequest) error {
+	if err := registry.CheckFormat(c.text("format")); err != nil {
+		return err
+	}
 	s, err := c.reg.Register(c.r.Context(), subject, req)
 	if err != nil {
 		return err
