@@ -90,7 +90,7 @@ func New(opts Options) (*Broker, error) {
 		self:     []int32{opts.NodeID},
 		sessions: newFetchSessions(opts.Limits.FetchSessions),
 	}
-	b.shares = &shareCoordinators{b: b, opts: opts.Coordinators.Shares.Defaulted()}
+	b.shares = newShareCoordinators(b, opts.Coordinators.Shares.Defaulted())
 	b.shares.opts.Of = b.groupConfigs.delivery
 	b.shareSessions = newShareSessions(b.shares, opts.Limits.ShareSessions)
 	_, _ = rand.Read(b.nobody[:]) // never fails

@@ -3,7 +3,6 @@ package broker
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -14,15 +13,10 @@ import (
 )
 
 // groupCoordinators are the coordinators of all groups, one per partition of
-// `__consumer_offsets`. The topic is made when it is first needed.
+// `__consumer_offsets`.
 type groupCoordinators struct {
-	b       *Broker
-	opts    group.Options
-	ctx     context.Context
-	running *sync.WaitGroup
-
-	mu     sync.Mutex
-	shards atomic.Pointer[[]*groupShard]
+	shards[*groupShard]
+	opts group.Options
 
 	pictureMu sync.Mutex
 	picture   *group.Topics
@@ -81,49 +75,14 @@ func (w *waiters) resolveAll() {
 	}
 }
 
-// open starts the coordinators if their topic is there, and makes the topic if
-// create says so.
-func (g *groupCoordinators) open(create bool) ([]*groupShard, error) {
-	if all := g.shards.Load(); all != nil {
-		return *all, nil
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if all := g.shards.Load(); all != nil {
-		return *all, nil
-	}
-	t := g.b.topics.byName(offsetsTopic)
-	if t == nil {
-		if !create {
-			return nil, nil
-		}
-		if err := g.b.ensureInternalTopic(offsetsTopic, g.b.opts.Coordinators.partitions(), internalTopicConfigs); err != nil {
-			return nil, err
-		}
-		t = g.b.topics.byName(offsetsTopic)
-	}
-	all := make([]*groupShard, len(t.parts))
-	for i := range all {
-		s := &groupShard{of: g, coordinatorShard: newCoordinatorShard(g.b, offsetsTopic, int32(i))}
-		s.machine = s
-		s.fresh()
-		all[i] = s
-	}
-	for _, s := range all {
-		s.start(g.ctx, g.running)
-	}
-	g.shards.Store(&all)
-	return all, nil
-}
-
-// shard returns the coordinator of a group.
-func (g *groupCoordinators) shard(id string) (*groupShard, error) {
-	all, err := g.open(true)
-	if err != nil {
-		g.b.log.Error("groups are not available", "err", err)
-		return nil, err
-	}
-	return all[partitionOf(id, int32(len(all)))], nil
+func newGroupCoordinators(ctx context.Context, b *Broker, opts group.Options) *groupCoordinators {
+	g := &groupCoordinators{opts: opts}
+	g.shards = shards[*groupShard]{b: b, ctx: ctx, running: &b.running, topic: offsetsTopic, configs: internalTopicConfigs, keeps: "groups",
+		on: func(c *coordinatorShard) (*groupShard, machine) {
+			s := &groupShard{of: g, coordinatorShard: c}
+			return s, s
+		}}
+	return g
 }
 
 // topicsNow is the picture of the topics that coordinators work with.

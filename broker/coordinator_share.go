@@ -5,7 +5,6 @@ import (
 	"context"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -28,16 +27,11 @@ var shareTopicConfigs = map[string]string{
 }
 
 // shareCoordinators keep the delivery state of share groups, one coordinator per
-// partition of `__share_group_state`. The topic is made when it is first needed.
+// partition of `__share_group_state`.
 type shareCoordinators struct {
-	b       *Broker
+	shards[*shareShard]
 	opts    share.Options
-	ctx     context.Context
-	running *sync.WaitGroup
 	waiting shareWaiting
-
-	mu     sync.Mutex
-	shards atomic.Pointer[[]*shareShard]
 }
 
 // shareShard is the coordinator of one partition.
@@ -88,49 +82,19 @@ func (w *shareWaiting) signal(k share.Key) {
 	}
 }
 
-// open starts the coordinators if their topic is there, and makes the topic if
-// create says so.
-func (s *shareCoordinators) open(create bool) ([]*shareShard, error) {
-	if all := s.shards.Load(); all != nil {
-		return *all, nil
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if all := s.shards.Load(); all != nil {
-		return *all, nil
-	}
-	t := s.b.topics.byName(shareTopic)
-	if t == nil {
-		if !create {
-			return nil, nil
-		}
-		if err := s.b.ensureInternalTopic(shareTopic, s.b.opts.Coordinators.partitions(), shareTopicConfigs); err != nil {
-			return nil, err
-		}
-		t = s.b.topics.byName(shareTopic)
-	}
-	all := make([]*shareShard, len(t.parts))
-	for i := range all {
-		shard := &shareShard{of: s, coordinatorShard: newCoordinatorShard(s.b, shareTopic, int32(i))}
-		shard.machine = shard
-		shard.fresh()
-		all[i] = shard
-	}
-	for _, shard := range all {
-		shard.start(s.ctx, s.running)
-	}
-	s.shards.Store(&all)
-	return all, nil
+func newShareCoordinators(b *Broker, opts share.Options) *shareCoordinators {
+	s := &shareCoordinators{opts: opts}
+	s.shards = shards[*shareShard]{b: b, topic: shareTopic, configs: shareTopicConfigs, keeps: "share groups",
+		on: func(c *coordinatorShard) (*shareShard, machine) {
+			shard := &shareShard{of: s, coordinatorShard: c}
+			return shard, shard
+		}}
+	return s
 }
 
 // shard returns the coordinator of a share partition.
 func (s *shareCoordinators) shard(k share.Key) (*shareShard, error) {
-	all, err := s.open(true)
-	if err != nil {
-		s.b.log.Error("share groups are not available", "err", err)
-		return nil, err
-	}
-	return all[partitionOf(shareKeyText(k), int32(len(all)))], nil
+	return s.shards.shard(shareKeyText(k))
 }
 
 func (s *shareShard) fresh() {
@@ -305,7 +269,7 @@ func (s *shareShard) ask(ctx context.Context, op func(now time.Time) share.Effec
 // release gives back everything that a member of a group has. delivered says that
 // the member may have seen it.
 func (s *shareCoordinators) release(m group.Member, delivered bool) {
-	all := s.shards.Load()
+	all := s.all.Load()
 	if all == nil {
 		return
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -19,15 +18,10 @@ import (
 )
 
 // txnCoordinators are the coordinators of all transactional IDs, one per
-// partition of `__transaction_state`. The topic is made when it is first needed.
+// partition of `__transaction_state`.
 type txnCoordinators struct {
-	b       *Broker
-	opts    txn.Options
-	ctx     context.Context
-	running *sync.WaitGroup
-
-	mu     sync.Mutex
-	shards atomic.Pointer[[]*txnShard]
+	shards[*txnShard]
+	opts txn.Options
 }
 
 // txnShard is the coordinator of one partition.
@@ -38,46 +32,14 @@ type txnShard struct {
 	waiters waiters
 }
 
-func (x *txnCoordinators) open(create bool) ([]*txnShard, error) {
-	if all := x.shards.Load(); all != nil {
-		return *all, nil
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if all := x.shards.Load(); all != nil {
-		return *all, nil
-	}
-	t := x.b.topics.byName(txnTopic)
-	if t == nil {
-		if !create {
-			return nil, nil
-		}
-		if err := x.b.ensureInternalTopic(txnTopic, x.b.opts.Coordinators.partitions(), internalTopicConfigs); err != nil {
-			return nil, err
-		}
-		t = x.b.topics.byName(txnTopic)
-	}
-	all := make([]*txnShard, len(t.parts))
-	for i := range all {
-		s := &txnShard{of: x, coordinatorShard: newCoordinatorShard(x.b, txnTopic, int32(i))}
-		s.machine = s
-		s.fresh()
-		all[i] = s
-	}
-	for _, s := range all {
-		s.start(x.ctx, x.running)
-	}
-	x.shards.Store(&all)
-	return all, nil
-}
-
-func (x *txnCoordinators) shard(id string) (*txnShard, error) {
-	all, err := x.open(true)
-	if err != nil {
-		x.b.log.Error("transactions are not available", "err", err)
-		return nil, err
-	}
-	return all[partitionOf(id, int32(len(all)))], nil
+func newTxnCoordinators(ctx context.Context, b *Broker, opts txn.Options) *txnCoordinators {
+	x := &txnCoordinators{opts: opts}
+	x.shards = shards[*txnShard]{b: b, ctx: ctx, running: &b.running, topic: txnTopic, configs: internalTopicConfigs, keeps: "transactions",
+		on: func(c *coordinatorShard) (*txnShard, machine) {
+			s := &txnShard{of: x, coordinatorShard: c}
+			return s, s
+		}}
+	return x
 }
 
 func (s *txnShard) fresh() { s.c = txn.New(s.of.opts, s.log) }

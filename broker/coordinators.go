@@ -75,11 +75,11 @@ func (b *Broker) startCoordinators(context.Context) error {
 	if err := b.groupConfigs.load(b.store); err != nil {
 		return err
 	}
-	b.groups = &groupCoordinators{b: b, opts: o.Groups, ctx: ctx, running: &b.running}
-	b.groups.opts.Times = b.groupConfigs.times
+	o.Groups.Times = b.groupConfigs.times
+	b.groups = newGroupCoordinators(ctx, b, o.Groups)
 	b.shares.ctx, b.shares.running = ctx, &b.running
-	b.transactions = &txnCoordinators{b: b, ctx: ctx, running: &b.running, opts: txn.Options{
-		MaxTimeout: o.MaxTransactionTimeout, IDExpiration: o.TransactionalIDExpiration, ProducerIDs: b.producerIDs.take}}
+	b.transactions = newTxnCoordinators(ctx, b, txn.Options{
+		MaxTimeout: o.MaxTransactionTimeout, IDExpiration: o.TransactionalIDExpiration, ProducerIDs: b.producerIDs.take})
 	if err := b.transactions.opts.Validate(); err != nil {
 		return err
 	}
@@ -110,12 +110,12 @@ func (b *Broker) topicsChanged() {
 	if b.groups == nil {
 		return
 	}
-	if all := b.groups.shards.Load(); all != nil {
+	if all := b.groups.all.Load(); all != nil {
 		for _, s := range *all {
 			s.do(func(time.Time) group.Effects { return group.Effects{} }, func(int16) {})
 		}
 	}
-	if all := b.shares.shards.Load(); all != nil {
+	if all := b.shares.all.Load(); all != nil {
 		for _, s := range *all {
 			s.do(func(time.Time) share.Effects { return share.Effects{} }, func(int16) {})
 		}

@@ -136,7 +136,7 @@ func (j *Journal) check(ctx context.Context) error {
 // appendScript writes entries if the stream ends with the expected entry.
 //
 // KEYS[1] stream; ARGV: expected end, expected token, new token, then for each
-// record "1" key value time or "0" key "" time, the time being ” for now.
+// record "1" key value time or "0" key "" time; an empty time is the present.
 // Returns {"ok"} or {"moved", end} or {"lost", end}.
 var appendScript = redis.NewScript(`
 local stop, token = 0, ''
