@@ -3,10 +3,8 @@ package commitlog
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -17,39 +15,6 @@ import (
 )
 
 const maxCheckpointBytes = 64 << 20
-
-// epochStart is where a leader epoch begins.
-type epochStart struct {
-	epoch       int32
-	startOffset int64
-}
-
-// formatEpochs is the content of leader-epoch-checkpoint: a version, a count, and
-// a line "epoch offset" each.
-func formatEpochs(epochs []epochStart) []byte {
-	p := fmt.Appendf(nil, "0\n%d\n", len(epochs))
-	for _, e := range epochs {
-		p = fmt.Appendf(p, "%d %d\n", e.epoch, e.startOffset)
-	}
-	return p
-}
-
-func parseEpochs(p []byte) ([]epochStart, error) {
-	var epochs []epochStart
-	err := parseLines(p, 2, func(fields []string) error {
-		epoch, err1 := strconv.ParseInt(fields[0], 10, 32)
-		start, err2 := strconv.ParseInt(fields[1], 10, 64)
-		if err1 != nil || err2 != nil || epoch < 0 || start < 0 {
-			return fmt.Errorf("leader epoch %q at offset %q", fields[0], fields[1])
-		}
-		if n := len(epochs); n > 0 && (epochs[n-1].epoch >= int32(epoch) || epochs[n-1].startOffset > start) {
-			return fmt.Errorf("leader epoch %d at offset %d after epoch %d at offset %d", epoch, start, epochs[n-1].epoch, epochs[n-1].startOffset)
-		}
-		epochs = append(epochs, epochStart{int32(epoch), start})
-		return nil
-	})
-	return epochs, err
-}
 
 // parseLines reads Kafka's checkpoint format: version 0, a count, and as many
 // lines of the given number of fields.
@@ -252,56 +217,6 @@ func parsePartitionMetadata(p []byte) (id [16]byte, err error) {
 		return id, fmt.Errorf("%s: not a version 0 file with a topic ID", partitionFile)
 	}
 	return [16]byte(raw), nil
-}
-
-// logState is what the log itself remembers between two openings:
-//
-//	version(4)=1 │ CRC-32C of what follows(4) │ durable offset(8) │
-//	log start offset(8) │ cleaned offset(8)
-//
-// It is written in place and in turn to two slots of one sector each, after every
-// group commit, and synced at checkpoints: what a crash leaves is old at worst,
-// and an old durable offset is still true.
-type logState struct {
-	durableOffset, startOffset, cleanedOffset int64
-}
-
-const (
-	stateVersion   = 1
-	stateBytes     = 32
-	stateSlotBytes = 512
-)
-
-func (s logState) append(dst []byte) []byte {
-	be := binary.BigEndian
-	start := len(dst)
-	dst = be.AppendUint32(dst, stateVersion)
-	dst = be.AppendUint32(dst, 0)
-	dst = be.AppendUint64(dst, uint64(s.durableOffset))
-	dst = be.AppendUint64(dst, uint64(s.startOffset))
-	dst = be.AppendUint64(dst, uint64(s.cleanedOffset))
-	be.PutUint32(dst[start+4:], crc32.Checksum(dst[start+8:], castagnoli))
-	return dst
-}
-
-// parseLogState returns the newest of the slots; ok is false if none is whole.
-func parseLogState(p []byte) (s logState, ok bool) {
-	be := binary.BigEndian
-	for at := 0; at+stateBytes <= len(p) && at <= stateSlotBytes; at += stateSlotBytes {
-		slot := p[at : at+stateBytes]
-		if be.Uint32(slot) != stateVersion || be.Uint32(slot[4:]) != crc32.Checksum(slot[8:], castagnoli) {
-			continue
-		}
-		found := logState{int64(be.Uint64(slot[8:])), int64(be.Uint64(slot[16:])), int64(be.Uint64(slot[24:]))}
-		if found.durableOffset < 0 || found.startOffset < 0 || found.cleanedOffset < 0 {
-			continue
-		}
-		s.durableOffset = max(s.durableOffset, found.durableOffset)
-		s.startOffset = max(s.startOffset, found.startOffset)
-		s.cleanedOffset = max(s.cleanedOffset, found.cleanedOffset)
-		ok = true
-	}
-	return s, ok
 }
 
 func orOS(fsys vfs.FS) vfs.FS {

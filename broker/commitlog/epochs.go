@@ -1,0 +1,110 @@
+package commitlog
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"github.com/dovetail-dev/dovetail/broker/internal/vfs"
+	"github.com/dovetail-dev/dovetail/broker/record"
+)
+
+// epochStart is where a leader epoch begins.
+type epochStart struct {
+	epoch       int32
+	startOffset int64
+}
+
+// formatEpochs is the content of leader-epoch-checkpoint: a version, a count, and
+// a line "epoch offset" each.
+func formatEpochs(epochs []epochStart) []byte {
+	p := fmt.Appendf(nil, "0\n%d\n", len(epochs))
+	for _, e := range epochs {
+		p = fmt.Appendf(p, "%d %d\n", e.epoch, e.startOffset)
+	}
+	return p
+}
+
+func parseEpochs(p []byte) ([]epochStart, error) {
+	var epochs []epochStart
+	err := parseLines(p, 2, func(fields []string) error {
+		epoch, err1 := strconv.ParseInt(fields[0], 10, 32)
+		start, err2 := strconv.ParseInt(fields[1], 10, 64)
+		if err1 != nil || err2 != nil || epoch < 0 || start < 0 {
+			return fmt.Errorf("leader epoch %q at offset %q", fields[0], fields[1])
+		}
+		if n := len(epochs); n > 0 && (epochs[n-1].epoch >= int32(epoch) || epochs[n-1].startOffset > start) {
+			return fmt.Errorf("leader epoch %d at offset %d after epoch %d at offset %d", epoch, start, epochs[n-1].epoch, epochs[n-1].startOffset)
+		}
+		epochs = append(epochs, epochStart{int32(epoch), start})
+		return nil
+	})
+	return epochs, err
+}
+
+func (l *Log) loadEpochs(names []string) error {
+	if !slices.Contains(names, epochFile) {
+		return nil
+	}
+	p, err := vfs.ReadFile(l.fsys, filepath.Join(l.dir, epochFile), maxCheckpointBytes)
+	if err != nil {
+		return err
+	}
+	epochs, err := parseEpochs(p)
+	if err != nil {
+		l.logger.Warn("leader epochs are unreadable and are collected from the log", "dir", l.dir, "file", epochFile, "error", err)
+		for _, s := range l.segments {
+			_, _ = s.scan(0, s.sizeBytes.Load(), true, func(b record.Batch, _ int64) error {
+				if n := len(epochs); n == 0 || epochs[n-1].epoch < b.LeaderEpoch() {
+					epochs = append(epochs, epochStart{b.LeaderEpoch(), b.BaseOffset()})
+				}
+				return nil
+			})
+		}
+		l.recovery.RebuiltIndexes++
+	}
+	l.epochs = epochs
+	return nil
+}
+
+// trimEpochs drops epochs beyond the log end and raises the log's epoch to the
+// newest one.
+func (l *Log) trimEpochs() error {
+	n := len(l.epochs)
+	for n > 0 && l.epochs[n-1].startOffset >= l.end && l.end > l.start {
+		n--
+	}
+	l.epochs = l.epochs[:n]
+	if n > 0 {
+		l.epoch = max(l.epoch, l.epochs[n-1].epoch)
+		return writeFile(l.fsys, filepath.Join(l.dir, epochFile), formatEpochs(l.epochs))
+	}
+	return nil
+}
+
+// assignEpoch notes that an epoch begins at offset and makes that durable. It
+// requires amu.
+func (l *Log) assignEpoch(epoch int32, offset int64) error {
+	l.mu.RLock()
+	epochs := l.epochs
+	l.mu.RUnlock()
+	if n := len(epochs); n > 0 && epochs[n-1].epoch >= epoch {
+		return nil
+	}
+	// An epoch in which nothing was appended leaves no trace.
+	for len(epochs) > 0 && epochs[len(epochs)-1].startOffset >= offset {
+		epochs = epochs[:len(epochs)-1]
+	}
+	return l.setEpochs(append(slices.Clip(epochs), epochStart{epoch, offset}))
+}
+
+func (l *Log) setEpochs(epochs []epochStart) error {
+	if err := writeFile(l.fsys, filepath.Join(l.dir, epochFile), formatEpochs(epochs)); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	l.epochs = epochs
+	l.mu.Unlock()
+	return nil
+}
