@@ -90,7 +90,7 @@ func TestRefusedRecordsGoToTheRulesTopic(t *testing.T) {
 		t.Errorf("the letter is %s: %s", dead.Key, dead.Value)
 	}
 	for name, want := range map[string]string{
-		"trace": "7", "__rule.name": "born", "__rule.mode": "WRITE", "__rule.topic": "users", "__rule.subject": "users-value", "__rule.exception": "the condition does not hold",
+		"trace": "7", "__rule.name": "born", "__rule.mode": "WRITE", "__rule.topic": "users", "__rule.subject": "users-value", "__rule.exception": "the condition does not hold: message.age >= 0",
 	} {
 		if got := header(dead, name); got != want {
 			t.Errorf("header %s is %q, want %q", name, got, want)

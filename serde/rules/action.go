@@ -3,6 +3,8 @@ package rules
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/dovetail-dev/dovetail/compat/schema"
@@ -10,11 +12,14 @@ import (
 
 // Outcome is what an action is told.
 type Outcome struct {
-	Rule    schema.Rule
-	Mode    Mode
-	Topic   string
-	Key     bool
+	Rule  schema.Rule
+	Mode  Mode
+	Topic string
+	Key   bool
+	// Subject, Version and ID are where the rule stands; see Error.
 	Subject schema.Subject
+	Version schema.Version
+	ID      schema.ID
 	// Params are the rule's parameters, those of the engine included.
 	Params map[string]string
 	// Value is what the rule was given: a value for domain rules, with what is
@@ -79,7 +84,8 @@ func (e *Engine) action(r *schema.Rule, m Mode, name string) (Action, error) {
 	case "DLQ":
 		return dlqAction{e.opts.DeadLetters}, nil
 	}
-	return nil, fmt.Errorf("rules: rule %q: unknown action %q", r.Name, name)
+	return nil, fmt.Errorf("unknown action %q: want %s, or change it for this client with Options.Overrides[%q]", name,
+		strings.Join(append([]string{"ERROR", "NONE", "DLQ"}, slices.Sorted(maps.Keys(e.opts.Actions))...), ", "), r.Name)
 }
 
 type noAction struct{}
@@ -93,7 +99,15 @@ func (errorAction) Run(_ context.Context, o Outcome) error {
 	if err == nil {
 		err = fmt.Errorf("the rule succeeded, and its action for that is ERROR")
 	}
-	return &Error{Rule: o.Rule.Name, Doc: o.Rule.Doc, Mode: o.Mode, Err: err}
+	return o.failed(err)
+}
+
+// failed is the error of a rule.
+func (o Outcome) failed(err error) *Error {
+	return &Error{
+		Rule: o.Rule.Name, Type: o.Rule.Type, Doc: o.Rule.Doc, Mode: o.Mode,
+		Subject: o.Subject, Version: o.Version, ID: o.ID, Err: err,
+	}
 }
 
 type dlqAction struct{ letters DeadLetters }
@@ -102,10 +116,14 @@ func (a dlqAction) Run(ctx context.Context, o Outcome) error {
 	if o.Err == nil {
 		return nil
 	}
-	failed := &Error{Rule: o.Rule.Name, Doc: o.Rule.Doc, Mode: o.Mode, Err: o.Err}
+	failed := o.failed(o.Err)
 	topic := o.Params["dlq.topic"]
-	if a.letters == nil || topic == "" {
-		failed.Err = fmt.Errorf("%w; it has no dead-letter topic to go to", o.Err)
+	switch {
+	case topic == "":
+		failed.Err = fmt.Errorf("%w; it is no dead letter, because the rule has no parameter dlq.topic", o.Err)
+		return failed
+	case a.letters == nil:
+		failed.Err = fmt.Errorf("%w; it is no dead letter, because Options.DeadLetters is not set", o.Err)
 		return failed
 	}
 	if err := a.letters.Send(ctx, DeadLetter{Topic: topic, Outcome: o}); err != nil {

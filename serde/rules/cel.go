@@ -42,8 +42,6 @@ func newCELRule(s *step) *celRule {
 	return r
 }
 
-func (r *celRule) condition() bool { return strings.EqualFold(r.step.rule.Kind, "CONDITION") }
-
 // run evaluates guard and expression. It reports false if the guard is, or if
 // a condition holds: in both cases nothing changes.
 func (r *celRule) run(ctx context.Context, of protoreflect.FileDescriptor, vars map[string]any) (any, bool, error) {
@@ -62,9 +60,9 @@ func (r *celRule) run(ctx context.Context, of protoreflect.FileDescriptor, vars 
 	if err != nil {
 		return nil, false, err
 	}
-	if r.condition() {
+	if isCondition(&r.step.rule) {
 		if v != types.True {
-			return nil, false, ErrCondition
+			return nil, false, broken(r.expr)
 		}
 		return nil, false, nil
 	}

@@ -5,7 +5,9 @@
 //	read    payload ─ encoding rules ─▶ payload ─ migration rules ─▶ payload ─ decode ─▶ value ─ domain rules ─▶ value
 //
 // Rules run in the order of their list while writing and upgrading, in reverse
-// order while reading and downgrading.
+// order while reading and downgrading. Of several transformations of one type
+// (CEL_FIELD, ENCRYPT), mode and set of tags the first of the list runs alone, as
+// it does for other clients.
 //
 // # Types
 //
@@ -14,6 +16,7 @@
 //	ENCRYPT          strings and bytes of tagged fields; strings become base64
 //	ENCRYPT_PAYLOAD  whole payloads, as an encoding rule
 //	JSONATA          a migration: an expression over the JSON form of a payload, whose result is the new one
+//	any other        whatever Options.Executors has for it
 //
 // What stands before the first ';' of a CEL expression is its guard: if it is
 // false, the rule is skipped. Beside the standard functions and CEL's string
@@ -28,7 +31,8 @@
 //
 // Avro values are generic (map[string]any and so on) or structs with avro tags,
 // JSON ones generic or structs with json tags, Protobuf ones messages. A value is
-// never changed in place. The tags of a field are those in the schema text
+// never changed in place: the parameter preserve.source.fields, by which other
+// clients are asked to copy a value before they change its fields, is always kept. The tags of a field are those in the schema text
 // (confluent:tags, or the confluent.field_meta option) and those that the
 // schema's metadata has for its path.
 //

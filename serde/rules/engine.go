@@ -47,6 +47,8 @@ type Options struct {
 	// Overrides change single rules, by rule name, by "_TYPE_" for all rules
 	// of a type, or by "_default_".
 	Overrides map[string]Override
+	// Executors run rules of further types, by the type.
+	Executors map[string]Executor
 	// Actions are further actions, by the name that rules call them.
 	Actions map[string]Action
 	// DeadLetters takes what action DLQ is for; without it DLQ only fails.
@@ -98,6 +100,11 @@ func New(opts Options) (*Engine, error) {
 	}
 	if opts.MaxKeys < 0 {
 		faults = append(faults, errors.New("rules: MaxKeys must not be negative"))
+	}
+	for _, name := range ownTypes {
+		if opts.Executors[name] != nil {
+			faults = append(faults, fmt.Errorf("rules: Options.Executors has type %s, which is not for others to run", name))
+		}
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
@@ -198,12 +205,17 @@ func (e *Engine) steps(t serde.RuleTarget, of *serde.Schema, set *schema.RuleSet
 			continue
 		}
 		s := &step{engine: e, rule: r, mode: m, target: t, schema: of, set: set, params: e.params(&r, of, o)}
+		if earlier := sameFields(steps, &r); earlier != nil {
+			e.opts.Logger.Warn("rule left out, one before it does the same to fields with the same tags",
+				"rule", r.Name, "before", earlier.rule.Name, "subject", string(t.Subject), "version", int(of.Version))
+			continue
+		}
 		var err error
 		if s.onSuccess, err = e.action(&r, m, either(o.OnSuccess, r.OnSuccess, "NONE")); err != nil {
-			return nil, err
+			return nil, s.failed(fmt.Errorf("onSuccess: %w", err))
 		}
 		if s.onFailure, err = e.action(&r, m, either(o.OnFailure, r.OnFailure, "ERROR")); err != nil {
-			return nil, err
+			return nil, s.failed(fmt.Errorf("onFailure: %w", err))
 		}
 		s.prepare()
 		steps = append(steps, s)
@@ -212,6 +224,28 @@ func (e *Engine) steps(t serde.RuleTarget, of *serde.Schema, set *schema.RuleSet
 		slices.Reverse(steps)
 	}
 	return steps, nil
+}
+
+// sameFields returns the step that makes r superfluous: of the transformations
+// with one type, one mode and the same tags other clients run the first of the
+// list alone, in both directions.
+func sameFields(steps []*step, r *schema.Rule) *step {
+	if len(r.Tags) == 0 || r.Type != typeEncrypt && r.Type != typeCELField || isCondition(r) {
+		return nil
+	}
+	for _, s := range steps {
+		if o := &s.rule; o.Type == r.Type && strings.EqualFold(o.Mode, r.Mode) && !isCondition(o) && sameSet(o.Tags, r.Tags) {
+			return s
+		}
+	}
+	return nil
+}
+
+func isCondition(r *schema.Rule) bool { return strings.EqualFold(r.Kind, "CONDITION") }
+
+func sameSet(a, b []string) bool {
+	return !slices.ContainsFunc(a, func(s string) bool { return !slices.Contains(b, s) }) &&
+		!slices.ContainsFunc(b, func(s string) bool { return !slices.Contains(a, s) })
 }
 
 func either(list ...string) string {

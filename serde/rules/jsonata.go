@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/dovetail-dev/dovetail/serde/rules/jsonata"
@@ -45,9 +44,9 @@ func (r *jsonataRule) document(ctx context.Context, document []byte) ([]byte, er
 	if err != nil {
 		return nil, err
 	}
-	if strings.EqualFold(r.step.rule.Kind, "CONDITION") {
+	if isCondition(&r.step.rule) {
 		if !bytes.Equal(out, []byte("true")) {
-			return nil, ErrCondition
+			return nil, broken(r.step.rule.Expr)
 		}
 		return nil, nil
 	}

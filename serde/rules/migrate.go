@@ -18,6 +18,7 @@ const maxVersions = 1000
 //
 //	payload of the writer ── JSON ─ rules of each version ─ JSON ──▶ payload of the reader
 type migration struct {
+	name     string // which versions of which subject
 	from, to serde.Transcoder
 	steps    []*step
 }
@@ -39,8 +40,9 @@ func (e *Engine) migration(ctx context.Context, t serde.RuleTarget) (*migration,
 	if writer > reader {
 		mode, low, high = Downgrade, reader, writer
 	}
+	name := fmt.Sprintf("migration of subject %q from version %d to %d", string(t.Subject), writer, reader)
 	if high-low > maxVersions {
-		return nil, fmt.Errorf("rules: %d versions to migrate through, at most %d", high-low, maxVersions)
+		return nil, fmt.Errorf("rules: %s: at most %d versions lie between: read with a version that is nearer (WithLatestMetadata)", name, maxVersions)
 	}
 	var steps []*step
 	for v := low + 1; v <= high; v++ {
@@ -49,7 +51,7 @@ func (e *Engine) migration(ctx context.Context, t serde.RuleTarget) (*migration,
 			continue // permanently deleted: its rules are gone
 		}
 		if err != nil {
-			return nil, fmt.Errorf("rules: version %d: %w", v, err)
+			return nil, fmt.Errorf("rules: %s: version %d: %w", name, v, err)
 		}
 		if of.RuleSet == nil || !e.enabled(of.RuleSet) {
 			continue
@@ -68,14 +70,14 @@ func (e *Engine) migration(ctx context.Context, t serde.RuleTarget) (*migration,
 		return nil, nil
 	}
 	if t.Transcoders == nil {
-		return nil, errors.New("rules: there are migration rules, but this format has no JSON form to run them on")
+		return nil, fmt.Errorf("rules: %s: this format has no JSON form to run migration rules on", name)
 	}
-	m := &migration{steps: steps}
+	m := &migration{name: name, steps: steps}
 	if m.from, err = t.Transcoders.Transcoder(t.Schema); err != nil {
-		return nil, fmt.Errorf("rules: writer: %w", err)
+		return nil, fmt.Errorf("rules: %s: writer: %w", name, err)
 	}
 	if m.to, err = t.Transcoders.Transcoder(t.Reader); err != nil {
-		return nil, fmt.Errorf("rules: reader: %w", err)
+		return nil, fmt.Errorf("rules: %s: reader: %w", name, err)
 	}
 	return m, nil
 }
@@ -96,7 +98,7 @@ func writerVersion(ctx context.Context, t serde.RuleTarget) (schema.Version, err
 	}
 	found, err := t.Registry.Lookup(ctx, t.Subject, t.Schema.Definition, serde.LookupOptions{Deleted: true})
 	if err != nil {
-		return 0, fmt.Errorf("rules: version of the writer's schema: %w", err)
+		return 0, fmt.Errorf("rules: version of the writer's schema under subject %q: %w", string(t.Subject), err)
 	}
 	return found.Version, nil
 }
@@ -119,7 +121,7 @@ func (e *Engine) version(ctx context.Context, t serde.RuleTarget, writer, v sche
 func (m *migration) run(ctx context.Context, indexes, payload []byte) ([]byte, error) {
 	document, err := m.from.AppendJSON(nil, indexes, payload)
 	if err != nil {
-		return nil, fmt.Errorf("rules: JSON of the writer's payload: %w", err)
+		return nil, fmt.Errorf("rules: %s: JSON of the writer's payload: %w", m.name, err)
 	}
 	for _, s := range m.steps {
 		if s.refusedBefore(ctx) {
@@ -135,7 +137,7 @@ func (m *migration) run(ctx context.Context, indexes, payload []byte) ([]byte, e
 	}
 	out, err := m.to.AppendPayload([]byte{}, indexes, document)
 	if err != nil {
-		return nil, fmt.Errorf("rules: the migrated document does not fit the schema of the reader: %w", err)
+		return nil, fmt.Errorf("rules: %s: what the rules made (the last is %q) does not fit the schema of the reader: %w", m.name, m.steps[len(m.steps)-1].rule.Name, err)
 	}
 	return out, nil
 }
@@ -145,10 +147,12 @@ func (s *step) onDocument(ctx context.Context, document []byte) ([]byte, error) 
 	switch {
 	case s.useless != nil:
 		return nil, s.useless
-	case s.rule.Type == "JSONATA":
+	case s.rule.Type == typeJSONata:
 		return s.jsonata.document(ctx, document)
-	case s.rule.Type == "CEL":
+	case s.rule.Type == typeCEL:
 		return s.cel.document(ctx, document)
+	case s.own != nil:
+		return s.ownBytes(ctx, json.RawMessage(document))
 	}
-	return nil, fmt.Errorf("rules of type %s are no migration rules", s.rule.Type)
+	return nil, fmt.Errorf("rules of type %s cannot migrate: use JSONATA or CEL", s.rule.Type)
 }

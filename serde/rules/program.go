@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/dovetail-dev/dovetail/compat/schema"
@@ -71,6 +72,7 @@ type step struct {
 	cel     *celRule     // CEL and CEL_FIELD
 	jsonata *jsonataRule // JSONATA
 	crypt   *cryptor     // ENCRYPT and ENCRYPT_PAYLOAD
+	own     Executor     // of a type of the application
 	useless error        // why the rule can never run
 
 	shapeOnce sync.Once
@@ -78,18 +80,30 @@ type step struct {
 	shapeErr  error
 }
 
+// at returns where the rule stands.
+func (s *step) at() (schema.Subject, schema.Version, schema.ID) {
+	subject := s.schema.Subject
+	if subject == "" {
+		subject = s.target.Subject
+	}
+	return subject, s.schema.Version, s.schema.ID
+}
+
 // prepare makes what does not depend on values. What goes wrong here is a
 // failure of the rule each time it runs, so that its action decides.
 func (s *step) prepare() {
 	switch s.rule.Type {
-	case "CEL", "CEL_FIELD":
+	case typeCEL, typeCELField:
 		s.cel = newCELRule(s)
-	case "ENCRYPT", "ENCRYPT_PAYLOAD":
+	case typeEncrypt, typeEncryptPayload:
 		s.crypt, s.useless = newCryptor(s)
-	case "JSONATA":
+	case typeJSONata:
 		s.jsonata, s.useless = newJSONataRule(s)
 	default:
-		s.useless = fmt.Errorf("rules of type %q are not supported", s.rule.Type)
+		if s.own = s.engine.opts.Executors[s.rule.Type]; s.own == nil {
+			s.useless = fmt.Errorf("this client has no executor for rules of type %q, only for %s: set Options.Executors, or disable the rule with Options.Overrides[%q]",
+				s.rule.Type, strings.Join(s.engine.types(), ", "), s.rule.Name)
+		}
 	}
 }
 
@@ -108,7 +122,7 @@ func (s *step) refusedBefore(ctx context.Context) bool {
 }
 
 func (s *step) onValue(ctx context.Context, v any) (any, error) {
-	if s.refusedBefore(ctx) && s.rule.Type != "ENCRYPT" {
+	if s.refusedBefore(ctx) && s.rule.Type != typeEncrypt {
 		return v, nil
 	}
 	out, err := s.value(ctx, v)
@@ -131,11 +145,11 @@ func (s *step) value(ctx context.Context, v any) (any, error) {
 		return nil, err
 	}
 	switch s.rule.Type {
-	case "CEL":
+	case typeCEL:
 		return s.cel.message(ctx, f, v)
-	case "CEL_FIELD":
+	case typeCELField:
 		return s.cel.fields(ctx, f, v)
-	case "ENCRYPT":
+	case typeEncrypt:
 		return f.fields(v, func(d *field, leaf any) (any, error) {
 			if !d.tagged(s.rule.Tags) {
 				return leaf, nil
@@ -143,14 +157,17 @@ func (s *step) value(ctx context.Context, v any) (any, error) {
 			return s.crypt.leaf(ctx, leaf)
 		})
 	}
-	if s.rule.Type == "JSONATA" {
-		return nil, errors.New("rules of type JSONATA are migration rules")
+	if s.own != nil {
+		return s.ownValue(ctx, f, v)
 	}
-	return nil, fmt.Errorf("rules of type %s are encoding rules", s.rule.Type)
+	if s.rule.Type == typeJSONata {
+		return nil, errors.New("rules of type JSONATA are migration rules: move it to migrationRules, or make it of type CEL")
+	}
+	return nil, fmt.Errorf("rules of type %s are encoding rules: move it to encodingRules", s.rule.Type)
 }
 
 func (s *step) onBytes(ctx context.Context, payload []byte) ([]byte, error) {
-	if s.refusedBefore(ctx) && s.rule.Type != "ENCRYPT_PAYLOAD" {
+	if s.refusedBefore(ctx) && s.rule.Type != typeEncryptPayload {
 		return payload, nil
 	}
 	out, err := s.bytes(ctx, payload)
@@ -167,12 +184,14 @@ func (s *step) bytes(ctx context.Context, payload []byte) ([]byte, error) {
 	switch {
 	case s.useless != nil:
 		return nil, s.useless
-	case s.rule.Type == "ENCRYPT_PAYLOAD":
+	case s.rule.Type == typeEncryptPayload:
 		return s.crypt.bytes(ctx, payload)
-	case s.rule.Type == "CEL":
+	case s.rule.Type == typeCEL:
 		return s.cel.payload(ctx, payload)
+	case s.own != nil:
+		return s.ownBytes(ctx, payload)
 	}
-	return nil, fmt.Errorf("rules of type %s are no encoding rules", s.rule.Type)
+	return nil, fmt.Errorf("rules of type %s cannot work on encoded payloads: move it to domainRules or migrationRules", s.rule.Type)
 }
 
 // act runs the action for how a rule went. A failed rule whose action returns
@@ -189,10 +208,7 @@ func (s *step) act(ctx context.Context, given any, failed error) error {
 		}
 		return nil
 	}
-	o := Outcome{
-		Rule: s.rule, Mode: s.mode, Topic: s.target.Topic, Key: s.target.Key, Subject: s.target.Subject,
-		Params: s.params, Value: given, Err: failed,
-	}
+	o := s.outcome(given, failed)
 	if _, ordinary := a.(errorAction); !ordinary {
 		o.Value = s.masked(given)
 	}
@@ -201,6 +217,17 @@ func (s *step) act(ctx context.Context, given any, failed error) error {
 	}
 	return a.Run(ctx, o)
 }
+
+func (s *step) outcome(given any, failed error) Outcome {
+	o := Outcome{
+		Rule: s.rule, Mode: s.mode, Topic: s.target.Topic, Key: s.target.Key, Params: s.params, Value: given, Err: failed,
+	}
+	o.Subject, o.Version, o.ID = s.at()
+	return o
+}
+
+// failed is the error of a rule that cannot even be prepared.
+func (s *step) failed(err error) *Error { return s.outcome(nil, err).failed(err) }
 
 // plain returns a value as CEL sees it, with the names of the schema; as it is if
 // that cannot be done.
@@ -226,7 +253,7 @@ func (s *step) masked(v any) any {
 		return v
 	}
 	for _, r := range s.set.DomainRules {
-		if r.Type != "ENCRYPT" {
+		if r.Type != typeEncrypt {
 			continue
 		}
 		f, err := s.shape()

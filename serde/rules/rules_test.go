@@ -120,7 +120,7 @@ func TestConditionsAndTransformsOfStructs(t *testing.T) {
 	}{
 		"condition holds": {rule: schema.Rule{Name: "r", Kind: "CONDITION", Type: "CEL", Mode: "WRITE", Expr: "message.age > 6 && message.more[0].number.size() == 4"}},
 		"condition fails": {rule: schema.Rule{Name: "grown", Doc: "no children", Kind: "CONDITION", Type: "CEL", Mode: "WRITE", Expr: "message.age > 17"},
-			err: `rule "grown" (no children), WRITE: the condition does not hold`},
+			err: `CEL rule "grown" (no children) of subject "users-value" version 1, WRITE: the condition does not hold: message.age > 17`},
 		"guard skips":        {rule: schema.Rule{Name: "r", Kind: "CONDITION", Type: "CEL", Mode: "WRITE", Expr: "message.age > 100; false"}},
 		"guard passes":       {rule: schema.Rule{Name: "r", Kind: "CONDITION", Type: "CEL", Mode: "WRITE", Expr: "message.age < 100; false"}, err: "does not hold"},
 		"separator is text":  {rule: schema.Rule{Name: "r", Kind: "CONDITION", Type: "CEL", Mode: "WRITE", Expr: "message.name != ';'", Params: map[string]string{"cel.ignore.guard.separator": "true"}}},
@@ -134,8 +134,8 @@ func TestConditionsAndTransformsOfStructs(t *testing.T) {
 		"failure is ignored": {rule: schema.Rule{Name: "r", Kind: "CONDITION", Type: "CEL", Mode: "WRITE", Expr: "false", OnFailure: "NONE"}},
 		"first of a pair":    {rule: schema.Rule{Name: "r", Kind: "CONDITION", Type: "CEL", Mode: "WRITEREAD", Expr: "false", OnFailure: "NONE,NONE"}},
 		"second of a pair":   {rule: schema.Rule{Name: "r", Kind: "CONDITION", Type: "CEL", Mode: "WRITEREAD", Expr: "false", OnFailure: "NONE,ERROR"}, err: "READ: the condition"},
-		"unknown type":       {rule: schema.Rule{Name: "r", Type: "SQL", Mode: "WRITE"}, err: `rules of type "SQL" are not supported`},
-		"unknown action":     {rule: schema.Rule{Name: "r", Type: "CEL", Mode: "WRITE", Expr: "message", OnFailure: "SHOUT"}, err: `unknown action "SHOUT"`},
+		"unknown type":       {rule: schema.Rule{Name: "r", Type: "SQL", Mode: "WRITE"}, err: `no executor for rules of type "SQL", only for CEL, CEL_FIELD, JSONATA, ENCRYPT, ENCRYPT_PAYLOAD: set Options.Executors`},
+		"unknown action":     {rule: schema.Rule{Name: "r", Type: "CEL", Mode: "WRITE", Expr: "message", OnFailure: "SHOUT"}, err: `of subject "users-value" version 1, WRITE: onFailure: unknown action "SHOUT": want ERROR, NONE, DLQ, or change`},
 		"ERROR on success":   {rule: schema.Rule{Name: "r", Kind: "CONDITION", Type: "CEL", Mode: "WRITE", Expr: "true", OnSuccess: "ERROR"}, err: "the rule succeeded"},
 		"transform": {rule: schema.Rule{Name: "r", Type: "CEL", Mode: "WRITE",
 			Expr: "{'name': message.name.upperAscii(), 'age': message.age + 1, 'ssn': null, 'secret': b'x', 'more': [{'number': '1'}, {'number': '2'}]}"},
@@ -268,7 +268,7 @@ func TestDeadLettersSayWhyAndHideSecrets(t *testing.T) {
 	if !ok || l.Topic != "dead" || u["name"] != "ann" || u["ssn"] != "<REDACTED>" || !reflect.DeepEqual(u["secret"], []byte("<REDACTED>")) {
 		t.Errorf("%s: %+v", l.Topic, l.Value)
 	}
-	want := [][2]string{{"__rule.name", "never"}, {"__rule.mode", "WRITE"}, {"__rule.subject", "users-value"}, {"__rule.topic", "users"}, {"__rule.exception", rules.ErrCondition.Error()}}
+	want := [][2]string{{"__rule.name", "never"}, {"__rule.mode", "WRITE"}, {"__rule.subject", "users-value"}, {"__rule.topic", "users"}, {"__rule.exception", rules.ErrCondition.Error() + ": false"}}
 	if !reflect.DeepEqual(l.Headers(), want) {
 		t.Errorf("headers %v", l.Headers())
 	}
