@@ -28,8 +28,9 @@ const (
 )
 
 // Faulty fails operations of another file system. A failing write writes half of
-// its bytes; any other failing operation does nothing. The zero value of N never
-// fails and only counts.
+// its bytes; a failing Sync of a file in [Mem] loses what it was to make durable,
+// which is still read; any other failing operation does nothing. The zero value of N
+// never fails and only counts.
 type Faulty struct {
 	FS
 	Ops    Op    // the kinds that count
@@ -155,6 +156,9 @@ func (f *faultyFile) Truncate(size int64) error {
 
 func (f *faultyFile) Sync() error {
 	if err := f.fs.hit(OpSync); err != nil {
+		if file, ok := f.File.(interface{ loseUnsynced() }); ok {
+			file.loseUnsynced()
+		}
 		return err
 	}
 	return f.File.Sync()

@@ -3,10 +3,12 @@ package vfs
 import (
 	"io"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"sort"
+	"slices"
+	"strings"
 	"sync"
 )
 
@@ -16,23 +18,24 @@ const sectorBytes = 512
 // Mem is a file system in memory that remembers what is durable.
 type Mem struct {
 	mu      sync.Mutex
-	names   map[string]*node // every path, folders included
-	durable map[string]*node // the names a crash leaves
-	pending []nameChange     // since the last SyncDir of their folders
-	renames int              // so far
+	root    *node
+	pending []nameChange // since the last SyncDir of their folders
+	renames int          // so far
 }
 
-// nameChange sets a name, or removes it if node is nil. A rename is two changes
-// with one group, which a crash keeps or loses together.
+// nameChange sets a name in a folder, or removes it if node is nil. A rename is two
+// changes with one group, which a crash keeps or loses together.
 type nameChange struct {
-	dir, path string
-	node      *node
-	group     int
+	dir   *node
+	name  string
+	node  *node
+	group int
 }
 
 // node is a file or a folder.
 type node struct {
-	isDir   bool
+	names   map[string]*node // of a folder; nil for a file
+	durable map[string]*node // what a crash leaves of names
 	data    []byte
 	synced  []byte   // content at the last Sync
 	changes []change // since then
@@ -45,39 +48,71 @@ type change struct {
 	truncate bool
 }
 
-// NewMem returns an empty file system with a root folder.
-func NewMem() *Mem {
-	root := &node{isDir: true}
-	at := map[string]*node{".": root, "/": root}
-	kept := map[string]*node{".": root, "/": root}
-	return &Mem{names: at, durable: kept}
-}
+// NewMem returns an empty file system with a root folder, which "." and "/" name.
+func NewMem() *Mem { return &Mem{root: newFolder()} }
+
+func newFolder() *node { return &node{names: map[string]*node{}, durable: map[string]*node{}} }
+
+func (n *node) isDir() bool { return n.names != nil }
 
 func pathError(op, path string, err error) error { return &fs.PathError{Op: op, Path: path, Err: err} }
 
-func (m *Mem) set(path string, n *node, group int) {
-	if n == nil {
-		delete(m.names, path)
-	} else {
-		m.names[path] = n
+// find returns what a path names, or nil.
+func (m *Mem) find(path string) *node {
+	n := m.root
+	for name := range strings.FieldsFuncSeq(filepath.Clean(path), func(r rune) bool { return r == filepath.Separator }) {
+		if name == "." {
+			continue
+		}
+		if n = n.names[name]; n == nil {
+			return nil
+		}
 	}
-	m.pending = append(m.pending, nameChange{dir: filepath.Dir(path), path: path, node: n, group: group})
+	return n
+}
+
+// folder returns the folder at a path, or nil.
+func (m *Mem) folder(path string) *node {
+	if n := m.find(path); n != nil && n.isDir() {
+		return n
+	}
+	return nil
+}
+
+// parent returns the folder that holds a path, which may be nil, and its name there.
+func (m *Mem) parent(path string) (*node, string) {
+	path = filepath.Clean(path)
+	return m.folder(filepath.Dir(path)), filepath.Base(path)
+}
+
+func (m *Mem) set(dir *node, name string, n *node, group int) {
+	c := nameChange{dir: dir, name: name, node: n, group: group}
+	c.apply(dir.names)
+	m.pending = append(m.pending, c)
+}
+
+func (c nameChange) apply(names map[string]*node) {
+	if c.node == nil {
+		delete(names, c.name)
+	} else {
+		names[c.name] = c.node
+	}
 }
 
 // Create implements [FS].
 func (m *Mem) Create(path string) (File, error) {
-	path = filepath.Clean(path)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if dir := m.names[filepath.Dir(path)]; dir == nil || !dir.isDir {
+	dir, name := m.parent(path)
+	if dir == nil {
 		return nil, pathError("create", path, fs.ErrNotExist)
 	}
-	n := m.names[path]
+	n := dir.names[name]
 	switch {
 	case n == nil:
 		n = &node{}
-		m.set(path, n, 0)
-	case n.isDir:
+		m.set(dir, name, n, 0)
+	case n.isDir():
 		return nil, pathError("create", path, fs.ErrExist)
 	default:
 		n.truncate(0)
@@ -87,11 +122,10 @@ func (m *Mem) Create(path string) (File, error) {
 
 // OpenFile implements [FS].
 func (m *Mem) OpenFile(path string) (File, error) {
-	path = filepath.Clean(path)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := m.names[path]
-	if n == nil || n.isDir {
+	n := m.find(path)
+	if n == nil || n.isDir() {
 		return nil, pathError("open", path, fs.ErrNotExist)
 	}
 	return &memFile{fs: m, node: n, path: path}, nil
@@ -99,53 +133,51 @@ func (m *Mem) OpenFile(path string) (File, error) {
 
 // Rename implements [FS].
 func (m *Mem) Rename(from, to string) error {
-	from, to = filepath.Clean(from), filepath.Clean(to)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := m.names[from]
-	if n == nil || n.isDir {
+	dir, name := m.parent(from)
+	if dir == nil || dir.names[name] == nil {
 		return pathError("rename", from, fs.ErrNotExist)
 	}
-	if old := m.names[to]; old != nil && old.isDir {
+	n := dir.names[name]
+	toDir, toName := m.parent(to)
+	if toDir == nil {
+		return pathError("rename", to, fs.ErrNotExist)
+	}
+	if old := toDir.names[toName]; old != nil && (old.isDir() || n.isDir()) {
 		return pathError("rename", to, fs.ErrExist)
 	}
 	m.renames++
-	m.set(to, n, m.renames)
-	m.set(from, nil, m.renames)
+	m.set(toDir, toName, n, m.renames)
+	m.set(dir, name, nil, m.renames)
 	return nil
 }
 
 // Remove implements [FS].
 func (m *Mem) Remove(path string) error {
-	path = filepath.Clean(path)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := m.names[path]
-	if n == nil {
+	dir, name := m.parent(path)
+	if dir == nil || dir.names[name] == nil {
 		return pathError("remove", path, fs.ErrNotExist)
 	}
-	if n.isDir {
-		for other := range m.names {
-			if other != path && filepath.Dir(other) == path {
-				return pathError("remove", path, fs.ErrExist)
-			}
-		}
+	if len(dir.names[name].names) > 0 {
+		return pathError("remove", path, fs.ErrExist)
 	}
-	m.set(path, nil, 0)
+	m.set(dir, name, nil, 0)
 	return nil
 }
 
 // MkdirAll implements [FS].
 func (m *Mem) MkdirAll(path string) error {
-	path = filepath.Clean(path)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.mkdirAll(path)
+	return m.mkdirAll(filepath.Clean(path))
 }
 
 func (m *Mem) mkdirAll(path string) error {
-	if n := m.names[path]; n != nil {
-		if !n.isDir {
+	if n := m.find(path); n != nil {
+		if !n.isDir() {
 			return pathError("mkdir", path, fs.ErrExist)
 		}
 		return nil
@@ -153,66 +185,52 @@ func (m *Mem) mkdirAll(path string) error {
 	if err := m.mkdirAll(filepath.Dir(path)); err != nil {
 		return err
 	}
-	m.set(path, &node{isDir: true}, 0)
+	dir, name := m.parent(path)
+	m.set(dir, name, newFolder(), 0)
 	return nil
 }
 
 // List implements [FS].
 func (m *Mem) List(path string) ([]string, error) {
-	path = filepath.Clean(path)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if n := m.names[path]; n == nil || !n.isDir {
+	n := m.folder(path)
+	if n == nil {
 		return nil, pathError("list", path, fs.ErrNotExist)
 	}
-	var names []string
-	for other := range m.names {
-		if other != path && filepath.Dir(other) == path {
-			names = append(names, filepath.Base(other))
-		}
-	}
-	sort.Strings(names)
-	return names, nil
+	return slices.Sorted(maps.Keys(n.names)), nil
 }
 
 // Stat implements [FS].
 func (m *Mem) Stat(path string) (Info, error) {
-	path = filepath.Clean(path)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := m.names[path]
+	n := m.find(path)
 	if n == nil {
 		return Info{}, pathError("stat", path, fs.ErrNotExist)
 	}
-	return Info{SizeBytes: int64(len(n.data)), IsDir: n.isDir}, nil
+	return Info{SizeBytes: int64(len(n.data)), IsDir: n.isDir()}, nil
 }
 
 // SyncDir implements [FS].
 func (m *Mem) SyncDir(path string) error {
-	path = filepath.Clean(path)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if n := m.names[path]; n == nil || !n.isDir {
+	dir := m.folder(path)
+	if dir == nil {
 		return pathError("syncdir", path, fs.ErrNotExist)
 	}
 	rest := m.pending[:0]
 	for _, c := range m.pending {
-		if c.dir == path {
-			c.apply(m.durable)
+		if c.dir == dir {
+			c.apply(dir.durable)
 		} else {
 			rest = append(rest, c)
 		}
 	}
+	clear(m.pending[len(rest):])
 	m.pending = rest
 	return nil
-}
-
-func (c nameChange) apply(names map[string]*node) {
-	if c.node == nil {
-		delete(names, c.path)
-	} else {
-		names[c.path] = c.node
-	}
 }
 
 // CrashCopy returns what a power cut at this moment may leave. What was synced is
@@ -223,52 +241,75 @@ func (m *Mem) CrashCopy(seed uint64) *Mem {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	random := rand.New(rand.NewPCG(seed, 0x5eed))
-	after := &Mem{names: map[string]*node{}, durable: map[string]*node{}}
-	names := make(map[string]*node, len(m.durable))
-	for path, n := range m.durable {
-		names[path] = n
-	}
-	lost := map[string]bool{}
+	names := map[*node]map[string]*node{} // of folders with pending changes
+	lost := map[*node]bool{}
 	group := 0
 	for _, c := range m.pending {
 		if !(c.group != 0 && c.group == group) && !lost[c.dir] && random.IntN(3) == 0 {
 			lost[c.dir] = true
 		}
 		group = c.group
+		if names[c.dir] == nil {
+			names[c.dir] = maps.Clone(c.dir.durable)
+		}
 		if !lost[c.dir] {
-			c.apply(names)
+			c.apply(names[c.dir])
 		}
 	}
 	// A file that is reachable by two names, in the middle of a rename, is one.
 	copies := map[*node]*node{}
-	paths := make([]string, 0, len(names))
-	for path := range names {
-		paths = append(paths, path)
-	}
-	sort.Strings(paths)
-	for _, path := range paths {
-		n := names[path]
-		if path != "." && path != "/" && names[filepath.Dir(path)] == nil {
-			continue // its folder is gone
-		}
-		if copies[n] == nil {
+	var crash func(n *node) *node
+	crash = func(n *node) *node {
+		switch after := copies[n]; {
+		case after != nil:
+			return after
+		case !n.isDir():
 			copies[n] = n.crashCopy(random)
+			return copies[n]
 		}
-		after.names[path], after.durable[path] = copies[n], copies[n]
+		after := newFolder()
+		copies[n] = after
+		left := names[n]
+		if left == nil {
+			left = n.durable
+		}
+		for _, name := range slices.Sorted(maps.Keys(left)) {
+			after.names[name] = crash(left[name])
+		}
+		after.durable = maps.Clone(after.names)
+		return after
 	}
-	return after
+	return &Mem{root: crash(m.root)}
 }
 
-// Clone returns an independent copy as if everything was synced: what a killed
-// process leaves, whose writes the operating system still has.
+// Clone returns an independent copy: what a killed process leaves, whose unsynced
+// writes and names the operating system still has, for a later crash to take.
 func (m *Mem) Clone() *Mem {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	after := &Mem{names: map[string]*node{}, durable: map[string]*node{}}
-	for path, n := range m.names {
-		data := append([]byte(nil), n.data...)
-		c := &node{isDir: n.isDir, data: data, synced: append([]byte(nil), data...)}
-		after.names[path], after.durable[path] = c, c
+	copies := map[*node]*node{}
+	var clone func(n *node) *node
+	cloneNames := func(names map[string]*node) map[string]*node {
+		after := make(map[string]*node, len(names))
+		for name, n := range names {
+			after[name] = clone(n)
+		}
+		return after
+	}
+	clone = func(n *node) *node {
+		if n == nil || copies[n] != nil {
+			return copies[n]
+		}
+		after := &node{data: slices.Clone(n.data), synced: slices.Clone(n.synced), changes: slices.Clone(n.changes)}
+		copies[n] = after
+		if n.isDir() {
+			after.names, after.durable = cloneNames(n.names), cloneNames(n.durable)
+		}
+		return after
+	}
+	after := &Mem{root: clone(m.root), renames: m.renames}
+	for _, c := range m.pending {
+		after.pending = append(after.pending, nameChange{dir: clone(c.dir), name: c.name, node: clone(c.node), group: c.group})
 	}
 	return after
 }
@@ -286,7 +327,7 @@ func (n *node) crashCopy(random *rand.Rand) *node {
 			data = c.tear(data, random)
 		}
 	}
-	return &node{isDir: n.isDir, data: data, synced: append([]byte(nil), data...)}
+	return &node{data: data, synced: append([]byte(nil), data...)}
 }
 
 // tear applies only some sectors of the write, each whole or not at all; the others
@@ -401,6 +442,14 @@ func (f *memFile) Sync() error {
 	}
 	f.node.changes = nil
 	return nil
+}
+
+// loseUnsynced is what a failed Sync may do: the bytes written since the last good
+// one are read as before until a crash, and no later Sync makes them durable.
+func (f *memFile) loseUnsynced() {
+	f.fs.mu.Lock()
+	defer f.fs.mu.Unlock()
+	f.node.changes = nil
 }
 
 func (f *memFile) Size() (int64, error) {

@@ -177,3 +177,61 @@ func TestBothFileSystemsAgree(t *testing.T) {
 		must(t, fsys.Remove(filepath.Join(d, "a")), fsys.Remove(filepath.Join(d, "c")))
 	}
 }
+
+// TestARenamedFolderKeepsItsFiles: with the new name or with the old one.
+func TestARenamedFolderKeepsItsFiles(t *testing.T) {
+	m := NewMem()
+	must(t, MakeFolder(m, "d/a"))
+	f := write(t, m, "d/a/file", "one")
+	must(t, f.Sync(), m.SyncDir("d/a"))
+	must(t, m.Rename("d/a", "d/b"))
+	if got := content(t, m, "d/b/file"); got != "one" {
+		t.Fatalf("under the new name %q", got)
+	}
+	if _, err := m.Stat("d/a"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("under the old name: %v", err)
+	}
+	seen := map[string]bool{}
+	for seed := range uint64(100) {
+		after := m.CrashCopy(seed)
+		a, b := content(t, after, "d/a/file"), content(t, after, "d/b/file")
+		seen[a+" "+b] = true
+	}
+	if len(seen) != 2 || !seen["one none"] || !seen["none one"] {
+		t.Errorf("after crashes %v", seen)
+	}
+	must(t, m.SyncDir("d"))
+	if got := outcomes(t, m, "d/b/file"); len(got) != 1 || !got["one"] {
+		t.Errorf("after SyncDir %v", got)
+	}
+	must(t, RemoveAll(m, "d/b"), RemoveAll(m, "d/b"))
+	if names, err := m.List("d"); err != nil || len(names) != 0 {
+		t.Errorf("%v, %v", names, err)
+	}
+}
+
+// TestWhatAFailedSyncLosesIsReadUntilACrash: a second Sync does not help.
+func TestWhatAFailedSyncLosesIsReadUntilACrash(t *testing.T) {
+	mem := NewMem()
+	m := &Faulty{FS: mem}
+	f := write(t, m, "a", "one")
+	must(t, f.Sync(), m.SyncDir("."))
+	_, err := f.WriteAt([]byte("two"), 3)
+	must(t, err)
+	m.Arm(OpSync, 1, false, nil)
+	if err := f.Sync(); !errors.Is(err, ErrInjected) {
+		t.Fatal(err)
+	}
+	must(t, f.Sync())
+	if got := content(t, mem.Clone(), "a"); got != "onetwo" {
+		t.Errorf("another process reads %q", got)
+	}
+	if got := outcomes(t, mem.Clone(), "a"); len(got) != 1 || !got["one"] {
+		t.Errorf("after crashes %v", got)
+	}
+	_, err = f.WriteAt([]byte("two"), 3) // written again, it can be synced
+	must(t, err, f.Sync())
+	if got := outcomes(t, mem, "a"); len(got) != 1 || !got["onetwo"] {
+		t.Errorf("after crashes %v", got)
+	}
+}

@@ -19,9 +19,11 @@
 package vfs
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 )
 
 // FS is a file system. Errors satisfy errors.Is with fs.ErrNotExist and
@@ -31,7 +33,10 @@ type FS interface {
 	Create(path string) (File, error)
 	// OpenFile opens an existing file for reading and writing.
 	OpenFile(path string) (File, error)
+	// Rename gives a file or folder another name. A file in its place is
+	// replaced, a folder is an error.
 	Rename(from, to string) error
+	// Remove removes a file or an empty folder.
 	Remove(path string) error
 	// MkdirAll makes a folder and those above it. The new names are durable
 	// only after SyncDir of the folders that hold them.
@@ -81,4 +86,48 @@ func ReadFile(fsys FS, path string, max int64) ([]byte, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// RemoveAll removes a file or a folder with everything in it. It is no error if
+// there is nothing.
+func RemoveAll(fsys FS, path string) error {
+	info, err := fsys.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.IsDir {
+		names, err := fsys.List(path)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if err := RemoveAll(fsys, filepath.Join(path, name)); err != nil {
+				return err
+			}
+		}
+	}
+	if err := fsys.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// MakeFolder makes a folder and those above it, and makes the new names durable.
+func MakeFolder(fsys FS, path string) error {
+	if info, err := fsys.Stat(path); err == nil && info.IsDir {
+		return nil
+	}
+	above := filepath.Dir(path)
+	if above != path {
+		if err := MakeFolder(fsys, above); err != nil {
+			return err
+		}
+	}
+	if err := fsys.MkdirAll(path); err != nil {
+		return err
+	}
+	return fsys.SyncDir(above)
 }
