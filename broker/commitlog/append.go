@@ -144,7 +144,7 @@ func (l *Log) appendLocked(b record.Batch, marker *record.Marker, expectEnd int6
 	a.LastOffset = b.LastOffset()
 	if n := len(l.epochs); n == 0 || l.epochs[n-1].epoch != l.epoch {
 		if err := l.assignEpoch(l.epoch, end); err != nil {
-			return a, storage("write "+epochFile, err)
+			return a, l.storageOrFail("write "+epochFile, err)
 		}
 	}
 	if err := l.write(b); err != nil {

@@ -43,10 +43,10 @@ func (l *Log) checkpoint() error {
 	if err := l.Flush(); err != nil {
 		return err
 	}
-	err := s.syncIndexes()
-	if err == nil {
-		err = l.writeState(true)
+	if err := s.syncIndexes(); err != nil {
+		return l.fail("fsync indexes", err)
 	}
+	err := l.writeState(true)
 	if err == nil {
 		err = writeFile(l.fsys, filepath.Join(l.dir, fileName(end, snapshotSuffix)), snapshot)
 	}

@@ -2,6 +2,7 @@ package commitlog
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"slices"
@@ -234,6 +235,16 @@ func (l *Log) fail(op string, err error) *Error {
 	}
 	l.advanced()
 	return failed
+}
+
+// storageOrFail is the refusal for a failed file operation: a failed fsync takes the
+// log offline, anything else leaves it as it was.
+func (l *Log) storageOrFail(op string, err error) *Error {
+	var unknown syncError
+	if errors.As(err, &unknown) {
+		return l.fail(op, err)
+	}
+	return storage(op, err)
 }
 
 // WaitDurable blocks until the high watermark is endOffset or more: until what was

@@ -38,6 +38,19 @@ func parseName(name, suffix string) (int64, bool) {
 	return offset, err == nil && offset >= 0
 }
 
+// syncError is a failed fsync of a file or a folder: what is on the disk is unknown,
+// and asking again would not tell.
+type syncError struct{ error }
+
+func (e syncError) Unwrap() error { return e.error }
+
+func synced(err error) error {
+	if err != nil {
+		return syncError{err}
+	}
+	return nil
+}
+
 // writeFile replaces a file durably: a reader finds the old or the new content, also
 // after a crash.
 func writeFile(fsys vfs.FS, path string, content []byte) error {
@@ -47,7 +60,7 @@ func writeFile(fsys vfs.FS, path string, content []byte) error {
 	}
 	_, err = f.WriteAt(content, 0)
 	if err == nil {
-		err = f.Sync()
+		err = synced(f.Sync())
 	}
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
@@ -56,7 +69,7 @@ func writeFile(fsys vfs.FS, path string, content []byte) error {
 		err = fsys.Rename(path+tmpSuffix, path)
 	}
 	if err == nil {
-		err = fsys.SyncDir(filepath.Dir(path))
+		err = synced(fsys.SyncDir(filepath.Dir(path)))
 	}
 	return err
 }

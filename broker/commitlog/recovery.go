@@ -3,10 +3,14 @@ package commitlog
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/dovetail-dev/dovetail/broker/internal/vfs"
+	"github.com/dovetail-dev/dovetail/broker/record"
 )
 
 // Recovery says what opening a log found and did.
@@ -94,19 +98,12 @@ func (l *Log) recover() error {
 	if err := l.trimEpochs(); err != nil {
 		return err
 	}
-	return l.settle(names)
+	return l.settle(names, durable)
 }
 
 // prepareDir makes the folder, removes what was left half done, and lists the rest.
 func (l *Log) prepareDir() ([]string, error) {
-	if _, err := l.fsys.Stat(l.dir); errors.Is(err, fs.ErrNotExist) {
-		if err := l.fsys.MkdirAll(l.dir); err != nil {
-			return nil, err
-		}
-		if err := l.fsys.SyncDir(filepath.Dir(l.dir)); err != nil {
-			return nil, err
-		}
-	} else if err != nil {
+	if err := vfs.MakeFolder(l.fsys, l.dir); err != nil {
 		return nil, err
 	}
 	names, err := l.fsys.List(l.dir)
@@ -163,6 +160,10 @@ func (l *Log) loadSegments(names []string) error {
 	if len(l.segments) > 0 {
 		return nil
 	}
+	// The folder may be what a start left that could not sync its name.
+	if err := l.fsys.SyncDir(filepath.Dir(l.dir)); err != nil {
+		return err
+	}
 	s := newSegment(l.fsys, l.dir, l.options.LogStartOffset)
 	if err := s.create(); err != nil {
 		return err
@@ -189,10 +190,13 @@ func (l *Log) removeOrphans(names []string) error {
 
 // settle makes durable what recovery found: from here on the log end is the durable
 // offset.
-func (l *Log) settle(names []string) error {
+func (l *Log) settle(names []string, durable int64) error {
 	s := l.active()
 	f, err := s.open()
 	if err != nil {
+		return err
+	}
+	if err := l.rewriteUnsynced(s, durable); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {
@@ -206,6 +210,46 @@ func (l *Log) settle(names []string) error {
 	}
 	l.removeSnapshotsBeyond(names)
 	return l.writeState(true)
+}
+
+// rewriteUnsynced writes what the active segment holds from the durable offset on
+// once more, as it is. A process whose fsync failed leaves bytes that every reader
+// still sees, that are not on the disk, and that a later fsync passes over because
+// nothing has changed them since.
+func (l *Log) rewriteUnsynced(s *segment, durable int64) error {
+	if l.options.CleanShutdown || durable >= l.end {
+		return nil
+	}
+	pos, err := s.offsets.lookup(durable)
+	if err != nil {
+		return err
+	}
+	size := s.sizeBytes.Load()
+	pos, err = s.scan(pos, size, true, func(b record.Batch, _ int64) error {
+		if b.LastOffset() >= durable {
+			return errStop
+		}
+		return nil
+	})
+	if err != nil && err != errStop {
+		return err
+	}
+	f, err := s.open()
+	if err != nil {
+		return err
+	}
+	buf := make([]byte, min(scanBufferBytes, size-pos))
+	for pos < size {
+		p := buf[:min(int64(len(buf)), size-pos)]
+		if _, err := f.ReadAt(p, pos); err != nil && err != io.EOF {
+			return err
+		}
+		if _, err := f.WriteAt(p, pos); err != nil {
+			return err
+		}
+		pos += int64(len(p))
+	}
+	return nil
 }
 
 // removeSnapshotsBeyond removes snapshots of offsets that no longer exist.

@@ -37,7 +37,7 @@ func (l *Log) shouldRoll(b record.Batch, c *Config, now time.Time) bool {
 
 // roll seals the active segment and makes a new one at the log end: the old one is
 // durable, indexes and all, before the new name appears. If something cannot be
-// written the log stays as it was. It requires amu.
+// written the log stays as it was; a failed fsync takes it offline. It requires amu.
 func (l *Log) roll() *Error {
 	old := l.active()
 	f, err := old.open()
@@ -56,7 +56,7 @@ func (l *Log) roll() *Error {
 	l.setDurable(l.end)
 	snapshot := filepath.Join(l.dir, fileName(l.end, snapshotSuffix))
 	if err := writeFile(l.fsys, snapshot, l.producers.appendSnapshot(nil)); err != nil {
-		return storage("write producer snapshot", err)
+		return l.storageOrFail("write producer snapshot", err)
 	}
 	s := newSegment(l.fsys, l.dir, l.end)
 	if err := s.create(); err != nil {
