@@ -10,7 +10,8 @@ import (
 // It is asked once per topic and schema. A nil program means that there is
 // nothing to do.
 type RuleEngine interface {
-	// WriteRules prepares the rules that run while values are written.
+	// WriteRules prepares the rules that run while values are written; the
+	// schema may have no rule set.
 	WriteRules(ctx context.Context, t RuleTarget) (RuleProgram, error)
 	// ReadRules prepares the rules that run while payloads are read,
 	// migrations from t.Schema to t.Reader included.

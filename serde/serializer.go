@@ -284,7 +284,7 @@ func (s *Serializer[T]) compile(ctx context.Context, k encodingKey) (*encoding[T
 	if e.prefix, e.header, err = s.writers.frameOf(ctx, e.schema, e.encoder.Indexes()); err != nil {
 		return fail(err)
 	}
-	if s.cfg.rules != nil && e.schema.RuleSet != nil {
+	if s.cfg.rules != nil {
 		if e.rules, err = s.cfg.rules.WriteRules(ctx, s.ruleTarget(e)); err != nil {
 			return fail(err)
 		}

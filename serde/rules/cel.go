@@ -170,7 +170,7 @@ func newCELCache(limit uint64) (*celCache, error) {
 		cel.CrossTypeNumericComparisons(true),
 		ext.Strings(),
 	}
-	for _, name := range []string{"message", "value"} {
+	for _, name := range []string{"message", "value", "this"} {
 		opts = append(opts, cel.Variable(name, cel.DynType))
 	}
 	for _, name := range []string{"fullName", "name", "typeName"} {

@@ -27,6 +27,20 @@
 // (parameter jsonata.timeout.ms, 60000), depth (jsonata.max.depth, 1000) and
 // memory, and have regular expressions without lookaround and back-references.
 //
+// # Inline rules
+//
+// Schema texts may hold conditions of their own: the attribute confluent:rules of
+// Avro records and fields and of JSON schemas, the rules of the options
+// confluent.message_meta and confluent.field_meta of Protobuf, each a list of
+//
+//	{"name": "adult", "doc": "only for adults", "expr": "this.age >= 18"}
+//
+// where this is the value and now the time. The result is true, or the empty
+// string; another string says what is wrong. A null is not checked, nor what is
+// absent. Options.Inline says whether they are checked before or after the domain
+// rules of writing; an InlineError lists all that do not hold. They are no part of
+// the rule set, and readers do not check them.
+//
 // # Values
 //
 // Avro values are generic (map[string]any and so on) or structs with avro tags,

@@ -53,6 +53,11 @@ type Options struct {
 	Actions map[string]Action
 	// DeadLetters takes what action DLQ is for; without it DLQ only fails.
 	DeadLetters DeadLetters
+	// Inline says when the rules that stand in schema texts are checked.
+	Inline InlineRules
+	// InlineFirst ends the check of inline rules at the first that does not
+	// hold. Otherwise an error lists up to 100.
+	InlineFirst bool
 	// Target is where this engine runs: rule sets that are enabled elsewhere
 	// are skipped. Empty is DefaultTarget.
 	Target string
@@ -92,6 +97,9 @@ func New(opts Options) (*Engine, error) {
 	if !slices.Contains([]string{"CLIENT", "GATEWAY", "SERVER"}, opts.Target) {
 		faults = append(faults, fmt.Errorf("rules: target %q is not CLIENT, GATEWAY or SERVER", opts.Target))
 	}
+	if !slices.Contains([]InlineRules{InlineOff, InlineBefore, InlineAfter}, opts.Inline) {
+		faults = append(faults, fmt.Errorf("rules: Options.Inline is %q, not %s, %s or empty", opts.Inline, InlineBefore, InlineAfter))
+	}
 	if opts.CostLimit == 0 {
 		opts.CostLimit = DefaultCostLimit
 	}
@@ -130,11 +138,16 @@ func New(opts Options) (*Engine, error) {
 // WriteRules prepares the rules of t.Schema that run while values are written.
 func (e *Engine) WriteRules(_ context.Context, t serde.RuleTarget) (serde.RuleProgram, error) {
 	p := &program{}
+	var err error
+	if e.opts.Inline != InlineOff {
+		if p.inline, err = e.inline(t); err != nil {
+			return nil, err
+		}
+	}
 	set := t.Schema.RuleSet
 	if set == nil || !e.enabled(set) {
-		return nil, nil
+		return p.orNil(), nil
 	}
-	var err error
 	if p.domain, err = e.steps(t, t.Schema, set, set.DomainRules, Write); err != nil {
 		return nil, err
 	}

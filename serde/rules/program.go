@@ -16,21 +16,32 @@ import (
 type program struct {
 	domain, encoding []*step
 	migration        *migration
+	inline           *inlineCheck // nil for none
 }
 
 // orNil returns nil if there is nothing to do.
 func (p *program) orNil() serde.RuleProgram {
-	if len(p.domain)+len(p.encoding) == 0 && p.migration == nil {
+	if len(p.domain)+len(p.encoding) == 0 && p.migration == nil && p.inline == nil {
 		return nil
 	}
 	return p
 }
 
-// Value runs domain rules.
+// Value runs domain rules and, if there are any, inline rules.
 func (p *program) Value(ctx context.Context, v any) (any, error) {
 	var err error
+	if p.inline != nil && p.inline.engine.opts.Inline == InlineBefore {
+		if err = p.inline.run(ctx, v); err != nil {
+			return nil, err
+		}
+	}
 	for _, s := range p.domain {
 		if v, err = s.onValue(ctx, v); err != nil {
+			return nil, err
+		}
+	}
+	if p.inline != nil && p.inline.engine.opts.Inline == InlineAfter {
+		if err = p.inline.run(ctx, v); err != nil {
 			return nil, err
 		}
 	}

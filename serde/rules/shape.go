@@ -22,6 +22,10 @@ type shape interface {
 	show(v any) (any, error)
 	// build returns a value of v's type that holds what CEL returned.
 	build(v any, result any) (any, error)
+	// hasInline reports whether the schema text has inline rules.
+	hasInline() bool
+	// inline calls visit for every value in v that has some, nulls excepted.
+	inline(v any, visit inlineVisitor) error
 }
 
 type visitor func(f *field, leaf any) (any, error)

@@ -20,6 +20,9 @@ const (
 type avroShape struct {
 	root *avro.Node
 	tags map[*avro.Field][]string
+
+	recordRules map[*avro.Node][]inlineRule
+	fieldRules  map[*avro.Field][]inlineRule
 }
 
 func newAvroShape(s *serde.Schema, paths pathTags) (*avroShape, error) {
@@ -27,7 +30,7 @@ func newAvroShape(s *serde.Schema, paths pathTags) (*avroShape, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &avroShape{root: parsed.Root(), tags: map[*avro.Field][]string{}}
+	a := &avroShape{root: parsed.Root(), tags: map[*avro.Field][]string{}, recordRules: map[*avro.Node][]inlineRule{}, fieldRules: map[*avro.Field][]inlineRule{}}
 	a.collect(a.root, paths, map[*avro.Node]bool{})
 	return a, nil
 }
@@ -40,7 +43,7 @@ func source(s *serde.Schema) compat.Source {
 	return src
 }
 
-// collect notes the tags of all fields.
+// collect notes the tags of all fields, and all inline rules.
 func (a *avroShape) collect(n *avro.Node, paths pathTags, seen map[*avro.Node]bool) {
 	if n == nil || seen[n] {
 		return
@@ -50,19 +53,34 @@ func (a *avroShape) collect(n *avro.Node, paths pathTags, seen map[*avro.Node]bo
 	for _, b := range n.Branches {
 		a.collect(b, paths, seen)
 	}
+	if n.Kind == avro.Record {
+		if rules := parseInline(prop(n.Props, rulesProperty)); len(rules) > 0 {
+			a.recordRules[n] = rules
+		}
+	}
 	for _, f := range n.Fields {
+		if rules := parseInline(prop(f.Props, rulesProperty)); len(rules) > 0 {
+			a.fieldRules[f] = rules
+		}
 		var inline []string
-		for _, p := range f.Props {
-			if p.Key == tagsProperty {
-				// Tags of another form than a list of strings are none.
-				_ = json.Unmarshal(p.Value, &inline)
-			}
+		if json.Unmarshal(prop(f.Props, tagsProperty), &inline) != nil {
+			inline = nil // of another form than a list of strings
 		}
 		if tags := paths.of(n.FullName()+"."+f.Name, inline); len(tags) > 0 {
 			a.tags[f] = tags
 		}
 		a.collect(f.Type, paths, seen)
 	}
+}
+
+// prop returns the JSON of an attribute, nil if there is none.
+func prop(props []avro.Prop, key string) []byte {
+	for _, p := range props {
+		if p.Key == key {
+			return p.Value
+		}
+	}
+	return nil
 }
 
 func (a *avroShape) fields(v any, visit visitor) (any, error) {
@@ -330,19 +348,9 @@ func (a *avroShape) showAs(n *avro.Node, v reflect.Value, depth int) (any, error
 	if depth > maxDepth {
 		return nil, errTooDeep
 	}
-	for v.IsValid() && (v.Kind() == reflect.Interface || v.Kind() == reflect.Pointer) {
-		v = v.Elem()
-	}
-	if !v.IsValid() {
-		return nil, nil
-	}
-	if n.Kind == avro.Union {
-		if named, _, inner := namedBranch(n, v); named != nil {
-			return a.showAs(named, inner, depth+1)
-		}
-		if n = branchFor(n, v); n == nil {
-			return nil, fmt.Errorf("a %s is of no branch of the union", v.Type())
-		}
+	n, v, err := bare(n, v)
+	if err != nil || !v.IsValid() {
+		return nil, err
 	}
 	switch {
 	case opaque(v.Type()):

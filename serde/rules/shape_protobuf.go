@@ -18,6 +18,7 @@ import (
 const (
 	metaOption    = protowire.Number(1088)
 	metaTagsField = protowire.Number(3)
+	metaRuleField = protowire.Number(4)
 )
 
 // protobufShape walks messages. What tags a field has the registered schema
@@ -25,7 +26,8 @@ const (
 type protobufShape struct {
 	file  protoreflect.FileDescriptor
 	paths pathTags
-	tags  map[protoreflect.FullName][]string // of fields
+	tags  map[protoreflect.FullName][]string     // of fields
+	rules map[protoreflect.FullName][]inlineRule // of fields and messages
 }
 
 func newProtobufShape(s *serde.Schema, paths pathTags) (*protobufShape, error) {
@@ -33,7 +35,7 @@ func newProtobufShape(s *serde.Schema, paths pathTags) (*protobufShape, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &protobufShape{file: parsed.File(), paths: paths, tags: map[protoreflect.FullName][]string{}}
+	p := &protobufShape{file: parsed.File(), paths: paths, tags: map[protoreflect.FullName][]string{}, rules: map[protoreflect.FullName][]inlineRule{}}
 	for _, f := range append(parsed.Imports(), parsed.File()) {
 		p.collect(f.Messages())
 	}
@@ -43,8 +45,14 @@ func newProtobufShape(s *serde.Schema, paths pathTags) (*protobufShape, error) {
 func (p *protobufShape) collect(list protoreflect.MessageDescriptors) {
 	for i := range list.Len() {
 		m := list.Get(i)
+		if rules := protobufRules(m); len(rules) > 0 {
+			p.rules[m.FullName()] = rules
+		}
 		for k := range m.Fields().Len() {
 			f := m.Fields().Get(k)
+			if rules := protobufRules(f); len(rules) > 0 {
+				p.rules[f.FullName()] = rules
+			}
 			if tags := p.paths.of(string(f.FullName()), protobufTags(f)); len(tags) > 0 {
 				p.tags[f.FullName()] = tags
 			}
@@ -56,15 +64,19 @@ func (p *protobufShape) collect(list protoreflect.MessageDescriptors) {
 // protobufTags reads the tags from a field's options, whether or not the
 // extension is linked in.
 func protobufTags(f protoreflect.FieldDescriptor) []string {
-	b, err := proto.MarshalOptions{Deterministic: true, AllowPartial: true}.Marshal(f.Options())
-	if err != nil {
-		return nil
-	}
 	var tags []string
-	eachBytes(b, metaOption, func(meta []byte) {
+	eachMeta(f, func(meta []byte) {
 		eachBytes(meta, metaTagsField, func(tag []byte) { tags = append(tags, string(tag)) })
 	})
 	return tags
+}
+
+// eachMeta calls visit with the options that are those of confluent/meta.proto.
+func eachMeta(d protoreflect.Descriptor, visit func([]byte)) {
+	b, err := proto.MarshalOptions{Deterministic: true, AllowPartial: true}.Marshal(d.Options())
+	if err == nil {
+		eachBytes(b, metaOption, visit)
+	}
 }
 
 // eachBytes calls visit with every length-delimited field of that number.
