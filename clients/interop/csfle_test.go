@@ -56,7 +56,7 @@ func (s *server) registerContract(t *testing.T, topic string) {
 // checkEncrypted reads a topic without any rules: no value may hold the text.
 func (s *server) checkEncrypted(t *testing.T, topic, text string, count int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	client, err := kgo.NewClient(kgo.SeedBrokers(s.kafka), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	if err != nil {

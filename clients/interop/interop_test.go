@@ -301,7 +301,7 @@ var goClients = sync.OnceValue(func() error {
 })
 
 func (s *server) run(c client, args ...string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, c.command[0], append(slices.Clone(c.command[1:]), args...)...)
 	cmd.Env = append(os.Environ(), "BOOTSTRAP="+s.kafka, "REGISTRY=http://"+s.registry)

@@ -1,7 +1,6 @@
 package interop
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -52,7 +51,7 @@ func startKafka(t *testing.T, more ...string) string {
 	run := java(kafkaJars, "kafka.Kafka", config)
 	cmd := exec.Command(run[0], run[1:]...)
 	cmd.Env = append(os.Environ(), "JAVA_TOOL_OPTIONS=-Xmx512m")
-	var log bytes.Buffer
+	var log logBuffer
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -60,11 +59,9 @@ func startKafka(t *testing.T, more ...string) string {
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
-		if t.Failed() {
-			t.Logf("Kafka's log:\n%s", tail(log.Bytes()))
-		}
+		log.keep(t, "kafka.Kafka")
 	})
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	admin := kadm.NewClient(newKgo(t, broker))
 	for {
@@ -73,7 +70,7 @@ func startKafka(t *testing.T, more ...string) string {
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("Kafka does not answer:\n%s", tail(log.Bytes()))
+			t.Fatal("Kafka did not answer within three minutes")
 		case <-time.After(100 * time.Millisecond):
 		}
 	}

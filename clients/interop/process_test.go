@@ -1,11 +1,9 @@
 package interop
 
 import (
-	"bytes"
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"testing"
 )
 
@@ -13,24 +11,6 @@ import (
 type process struct {
 	cmd *exec.Cmd
 	log logBuffer
-}
-
-// logBuffer holds what a process said; it may be read while the process runs.
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBuffer) tail() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return tail(b.text.Bytes())
 }
 
 // startJava runs a class until it is killed or the test ends. BOOTSTRAP names the
@@ -46,9 +26,7 @@ func startJava(t *testing.T, bootstrap, classpath, class string, args ...string)
 	}
 	t.Cleanup(func() {
 		p.kill()
-		if t.Failed() {
-			t.Logf("log of %s:\n%s", class, p.log.tail())
-		}
+		p.log.keep(t, class)
 	})
 	return p
 }

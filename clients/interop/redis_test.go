@@ -73,13 +73,13 @@ func startRedis(t *testing.T) string {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	for range 200 {
+	for range 2400 {
 		if c, err := net.Dial("tcp", addr); err == nil {
 			c.Close()
 			return addr
 		}
 		time.Sleep(25 * time.Millisecond)
 	}
-	t.Fatal("redis-server does not answer")
+	t.Fatal("redis-server did not answer within 60 s")
 	return ""
 }

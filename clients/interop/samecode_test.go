@@ -126,7 +126,7 @@ func (a application) commits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 		if mode == 2 {
 			for len(seen) < want {
 				records, err := c.Poll(ctx, 100)
@@ -157,7 +157,7 @@ func (a application) commits(t *testing.T) {
 				t.Fatalf("run: %v", err)
 			}
 			if len(seen) < want {
-				t.Fatalf("only %d of %d orders within a minute", len(seen), want)
+				t.Fatalf("only %d of %d orders in time", len(seen), want)
 			}
 		}
 		cancel()
@@ -177,7 +177,7 @@ func (a application) commits(t *testing.T) {
 func (a application) committed(t *testing.T, topic string, want int) map[int64]int {
 	t.Helper()
 	_, d := a.serdes(t)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	ends, err := kadm.NewClient(newKgo(t, a.broker)).ListCommittedOffsets(ctx, topic)
 	if err != nil {
@@ -274,7 +274,7 @@ func (a application) exactlyOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+		ctx, stop := context.WithTimeout(t.Context(), 5*time.Minute)
 		var watch sync.WaitGroup
 		watch.Go(func() {
 			defer stop()
@@ -299,7 +299,7 @@ func (a application) exactlyOnce(t *testing.T) {
 			t.Fatalf("turn %d: %v", turn, err)
 		}
 		if n := committedTotal(t.Context(), admin, "copiers"); n < until {
-			t.Fatalf("turn %d: the group has committed %d of %d records after a minute", turn, n, until)
+			t.Fatalf("turn %d: the group has committed %d of %d records", turn, n, until)
 		}
 	}
 	got := a.committed(t, "output", count)

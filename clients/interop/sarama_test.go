@@ -15,6 +15,7 @@ func saramaConfig(change func(*sarama.Config)) *sarama.Config {
 	config.Version = sarama.MaxVersion
 	config.Consumer.Offsets.Initial = sarama.OffsetOldest
 	config.Consumer.Return.Errors = true
+	config.Consumer.Group.Session.Timeout = time.Minute // a machine that stalls is no reason to leave
 	config.Producer.Return.Successes = true
 	config.Producer.RequiredAcks = sarama.WaitForAll
 	change(config)

@@ -1,9 +1,7 @@
 package interop
 
 import (
-	"bytes"
 	"context"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -20,7 +18,7 @@ type server struct {
 	kafka, registry string
 	dir             string // data directory
 	cmd             *exec.Cmd
-	log             bytes.Buffer
+	log             logBuffer
 }
 
 // startServer runs dovetail serve with a data directory of its own, and stops it
@@ -43,9 +41,7 @@ func startServer(t *testing.T, flags ...string) *server {
 	}
 	t.Cleanup(func() {
 		s.stop(t)
-		if t.Failed() {
-			t.Logf("server log:\n%s", tail(s.log.Bytes()))
-		}
+		s.log.keep(t, "dovetail")
 	})
 	s.awaitReady(t)
 	return s
@@ -72,8 +68,9 @@ func (s *server) kill() {
 
 func (s *server) awaitReady(t *testing.T) {
 	t.Helper()
-	for range 1200 {
-		r, err := http.Get("http://" + s.registry + "/readyz")
+	client := http.Client{Timeout: 30 * time.Second}
+	for range 3600 {
+		r, err := client.Get("http://" + s.registry + "/readyz")
 		if err == nil {
 			r.Body.Close()
 			if r.StatusCode == http.StatusOK {
@@ -82,7 +79,7 @@ func (s *server) awaitReady(t *testing.T) {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	t.Fatal("the server was not ready within 60 s")
+	t.Fatal("the server was not ready within three minutes")
 }
 
 func (s *server) createTopic(t *testing.T, topic string, partitions int32) {
@@ -92,22 +89,11 @@ func (s *server) createTopic(t *testing.T, topic string, partitions int32) {
 		t.Fatal(err)
 	}
 	defer cl.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	if _, err := kadm.NewClient(cl).CreateTopic(ctx, partitions, 3, nil, topic); err != nil {
 		t.Fatalf("create topic %s: %v", topic, err)
 	}
-}
-
-// freeAddr returns a loopback address that nobody listens on.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // java is the command that runs a class, with the flags that make a JVM start

@@ -48,7 +48,7 @@ async function produce (topic, count, codec, value) {
 }
 
 async function consume (topic, groupId, count, show) {
-  const consumer = kafka.consumer({ groupId, sessionTimeout: 10000, rebalanceTimeout: 10000 })
+  const consumer = kafka.consumer({ groupId, sessionTimeout: 45000, rebalanceTimeout: 45000 })
   await consumer.connect()
   await consumer.subscribe({ topics: [topic], fromBeginning: true })
   const next = new Map()

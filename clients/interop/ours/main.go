@@ -53,7 +53,7 @@ func main() {
 }
 
 func run(args []string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	if args[0] == "version" {
 		fmt.Println("this checkout,", runtime.Version())

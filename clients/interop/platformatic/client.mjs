@@ -27,7 +27,7 @@ const commands = {
   },
   consume: async (topic, groupId, count) => {
     const consumer = new Consumer({ ...common, groupId, deserializers: stringDeserializers })
-    const stream = await consumer.consume({ topics: [topic], mode: 'committed', fallbackMode: 'earliest', autocommit: false, sessionTimeout: 10000 })
+    const stream = await consumer.consume({ topics: [topic], mode: 'committed', fallbackMode: 'earliest', autocommit: false, sessionTimeout: 45000 })
     const next = new Map()
     let got = 0
     for await (const m of stream) {

@@ -40,7 +40,7 @@ async def consume(topic, group, count):
         group_id=group,
         auto_offset_reset="earliest",
         enable_auto_commit=False,
-        session_timeout_ms=10000,
+        session_timeout_ms=45000,
     ) as consumer:
         for _ in range(count):
             m = await consumer.getone()
@@ -56,7 +56,7 @@ def main(command, *args):
     elif command == "produce":
         asyncio.run(produce(args[0], int(args[1]), args[2]))
     elif command == "consume":
-        asyncio.run(asyncio.wait_for(consume(args[0], args[1], int(args[2])), 90))
+        asyncio.run(asyncio.wait_for(consume(args[0], args[1], int(args[2])), 180))
     else:
         sys.exit(f"unknown command {command}")
 

@@ -42,14 +42,14 @@ def produce(topic, count, codec, value=lambda i: f"{NAME}-{i}".encode()):
         "bootstrap.servers": BOOTSTRAP,
         "enable.idempotence": True,
         "compression.type": codec,
-        "message.timeout.ms": 30000,
+        "message.timeout.ms": 120000,
         "linger.ms": 5,
     })
     for i in range(count):
         producer.produce(topic, key=f"k-{i}".encode(), value=value(i),
                          on_delivery=lambda err, msg: err and failed.append(str(err)))
         producer.poll(0)
-    if producer.flush(30) or failed:
+    if producer.flush(150) or failed:
         sys.exit(f"not delivered: {failed[:3]}")
 
 
@@ -59,14 +59,13 @@ def consume(topic, group, count, show):
         "group.id": group,
         "auto.offset.reset": "earliest",
         "enable.auto.commit": False,
-        "session.timeout.ms": 10000,
     })
     consumer.subscribe([topic])
     got = 0
     while got < count:
-        msg = consumer.poll(30)
+        msg = consumer.poll(180)
         if msg is None:
-            sys.exit(f"nothing for 30 s after {got} of {count} records")
+            sys.exit(f"nothing for 180 s after {got} of {count} records")
         if msg.error():
             if msg.error().code() == KafkaError._PARTITION_EOF:
                 continue
@@ -103,7 +102,7 @@ def main(command, *args):
     if command == "version":
         print(f"confluent-kafka {confluent_kafka.__version__}, librdkafka {confluent_kafka.libversion()[0]}")
     elif command == "list":
-        print("\n".join(sorted(AdminClient({"bootstrap.servers": BOOTSTRAP}).list_topics(timeout=20).topics)))
+        print("\n".join(sorted(AdminClient({"bootstrap.servers": BOOTSTRAP}).list_topics(timeout=120).topics)))
     elif command == "produce":
         produce(args[0], int(args[1]), args[2])
     elif command == "consume":

@@ -34,6 +34,7 @@ func run(args []string) error {
 	config := sarama.NewConfig()
 	config.Version = sarama.MaxVersion
 	config.ClientID = "interop"
+	config.Consumer.Group.Session.Timeout = time.Minute
 	switch args[0] {
 	case "version":
 		info, _ := debug.ReadBuildInfo()
@@ -100,7 +101,7 @@ func produce(brokers []string, config *sarama.Config, topic string, count int, c
 }
 
 func consume(brokers []string, config *sarama.Config, topic, group string, count int) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	config.Consumer.Offsets.Initial = sarama.OffsetOldest
 	config.Consumer.Offsets.AutoCommit.Enable = false
@@ -131,6 +132,9 @@ func consume(brokers []string, config *sarama.Config, topic, group string, count
 	select {
 	case <-h.done:
 		return nil
+	default:
+	}
+	select {
 	case err := <-failed:
 		return err
 	default:

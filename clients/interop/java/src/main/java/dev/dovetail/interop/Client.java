@@ -79,10 +79,10 @@ public final class Client {
     }
     try (var consumer = new KafkaConsumer<>(p, new StringDeserializer(), new StringDeserializer())) {
       consumer.subscribe(List.of(topic));
-      long deadline = System.nanoTime() + Duration.ofSeconds(60).toNanos();
+      long deadline = System.nanoTime() + Duration.ofSeconds(180).toNanos();
       for (int got = 0; got < count; ) {
         if (System.nanoTime() > deadline) {
-          throw new IllegalStateException("only " + got + " of " + count + " records in 60 s");
+          throw new IllegalStateException("only " + got + " of " + count + " records in 180 s");
         }
         for (ConsumerRecord<String, String> r : consumer.poll(Duration.ofMillis(500))) {
           System.out.printf(
