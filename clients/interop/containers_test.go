@@ -14,116 +14,33 @@ import (
 	"github.com/dovetail-dev/dovetail/serde/avro"
 )
 
-// shapes makes random Avro types with values that fit them.
-type shapes struct {
-	r     *rand.Rand
-	names int
+// containerJudge reads the .avro files of a directory and writes each again, with
+// its schema and codec, as .again; it prints files and records.
+type containerJudge struct {
+	name    string
+	command []string
+	logical bool // knows all logical types, and all of their values
 }
 
-// shape is a type: its schema, and how to make a value.
-type shape struct {
-	schema string
-	value  func() any
+var containerJudges = []containerJudge{
+	{"fastavro", []string{".venv/bin/python", "python/files.py"}, false},
+	{"Apache Avro for Python", []string{".venv/bin/python", "python/avro_files.py"}, false},
+	{"Apache Avro for Java", java(avroClasspath, "dev.dovetail.interop.avro.Judge", "files"), true},
 }
 
-func (s *shapes) named(kind string) string {
-	s.names++
-	return fmt.Sprintf("%s%d", kind, s.names)
-}
-
-func (s *shapes) text() string {
-	letters := []rune("abc xyz\"\\\n\x00äß漢😀")
-	out := make([]rune, s.r.IntN(12))
-	for i := range out {
-		out[i] = letters[s.r.IntN(len(letters))]
-	}
-	return string(out)
-}
-
-func (s *shapes) bytes(n int) []byte {
-	out := make([]byte, n)
-	for i := range out {
-		out[i] = byte(s.r.Uint32())
-	}
-	return out
-}
-
-func (s *shapes) primitive() shape {
-	return []shape{
-		{`"boolean"`, func() any { return s.r.IntN(2) == 0 }},
-		{`"int"`, func() any { return int(int32(s.r.Uint32()) >> s.r.IntN(32)) }},
-		{`"long"`, func() any { return int64(s.r.Uint64()) >> s.r.IntN(64) }},
-		{`"float"`, func() any { return float32(s.r.NormFloat64()) }},
-		{`"double"`, func() any { return s.r.NormFloat64() * 1e9 }},
-		{`"string"`, func() any { return s.text() }},
-		{`"bytes"`, func() any { return s.bytes(s.r.IntN(12)) }},
-	}[s.r.IntN(7)]
-}
-
-func (s *shapes) any(depth int) shape {
-	if depth == 0 {
-		return s.primitive()
-	}
-	switch s.r.IntN(7) {
-	case 0, 1:
-		return s.record(depth)
-	case 2:
-		items := s.any(depth - 1)
-		return shape{`{"type":"array","items":` + items.schema + `}`, func() any {
-			out := []any{}
-			for range s.r.IntN(4) {
-				out = append(out, items.value())
-			}
-			return out
-		}}
-	case 3:
-		values := s.any(depth - 1)
-		return shape{`{"type":"map","values":` + values.schema + `}`, func() any {
-			out := map[string]any{}
-			for range s.r.IntN(4) {
-				out[s.text()] = values.value()
-			}
-			return out
-		}}
-	case 4:
-		symbols := []string{"A", "B", "C"}[:1+s.r.IntN(3)]
-		return shape{fmt.Sprintf(`{"type":"enum","name":%q,"symbols":["%s"]}`, s.named("E"), strings.Join(symbols, `","`)), func() any {
-			return symbols[s.r.IntN(len(symbols))]
-		}}
-	case 5:
-		size := 1 + s.r.IntN(9)
-		return shape{fmt.Sprintf(`{"type":"fixed","name":%q,"size":%d}`, s.named("F"), size), func() any { return s.bytes(size) }}
-	}
-	some := s.primitive()
-	branch := strings.Trim(some.schema, `"`)
-	return shape{`["null",` + some.schema + `]`, func() any {
-		if s.r.IntN(3) == 0 {
-			return nil
-		}
-		return map[string]any{branch: some.value()}
-	}}
-}
-
-func (s *shapes) record(depth int) shape {
-	fields := make([]shape, 1+s.r.IntN(5))
-	texts := make([]string, len(fields))
-	for i := range fields {
-		fields[i] = s.any(depth - 1)
-		texts[i] = fmt.Sprintf(`{"name":"f%d","type":%s}`, i, fields[i].schema)
-	}
-	return shape{fmt.Sprintf(`{"type":"record","name":%q,"fields":[%s]}`, s.named("R"), strings.Join(texts, ",")), func() any {
-		out := map[string]any{}
-		for i, f := range fields {
-			out[fmt.Sprintf("f%d", i)] = f.value()
-		}
-		return out
-	}}
-}
-
-// Container files of every codec with random schemas and records: fastavro reads
-// ours, we read fastavro's, and what comes back is what went.
+// Container files of every codec with random schemas and records: others read
+// ours, we read theirs, and what comes back is what went.
 func TestContainerFiles(t *testing.T) {
 	t.Parallel()
+	for _, judge := range containerJudges {
+		t.Run(judge.name, func(t *testing.T) {
+			t.Parallel()
+			judge.test(t)
+		})
+	}
+}
+
+func (judge containerJudge) test(t *testing.T) {
 	dir := t.TempDir()
 	type file struct {
 		schema string
@@ -131,7 +48,7 @@ func TestContainerFiles(t *testing.T) {
 	}
 	files, records := map[string]file{}, 0
 	for seed := range uint64(20) {
-		s := &shapes{r: rand.New(rand.NewPCG(seed, 7))}
+		s := &shapes{r: rand.New(rand.NewPCG(seed, 7)), logical: judge.logical && seed%2 == 1, spaces: seed%3 == 1}
 		shape := s.record(3)
 		for _, codec := range []string{"null", "deflate", "snappy", "zstandard"} {
 			var out bytes.Buffer
@@ -160,12 +77,12 @@ func TestContainerFiles(t *testing.T) {
 			records += count
 		}
 	}
-	out, err := exec.Command(".venv/bin/python", "python/files.py", dir).CombinedOutput()
+	out, err := exec.Command(judge.command[0], append(judge.command[1:], dir)...).CombinedOutput()
 	if err != nil {
-		t.Fatalf("fastavro: %v\n%s", err, tail(out))
+		t.Fatalf("%v\n%s", err, tail(out))
 	}
 	if got, want := strings.TrimSpace(string(out)), fmt.Sprint(len(files), " ", records); got != want {
-		t.Errorf("fastavro read files and records %s, want %s", got, want)
+		t.Errorf("files and records are %s, want %s", got, want)
 	}
 	for name, want := range files {
 		theirs, err := os.ReadFile(name + ".again")
@@ -174,10 +91,10 @@ func TestContainerFiles(t *testing.T) {
 		}
 		got, codec := readContainer(t, theirs)
 		if !reflect.DeepEqual(got, want.data) {
-			t.Errorf("%s, %s: fastavro's records are not ours\n%v\n%v", filepath.Base(name), want.schema, got, want.data)
+			t.Errorf("%s, %s: what came back is not what went\n%v\n%v", filepath.Base(name), want.schema, got, want.data)
 		}
 		if !strings.HasSuffix(name, "-"+codec) {
-			t.Errorf("%s: fastavro wrote with codec %s", filepath.Base(name), codec)
+			t.Errorf("%s came back with codec %s", filepath.Base(name), codec)
 		}
 	}
 }

@@ -96,13 +96,18 @@ func startLineClient(t *testing.T, registry string, command []string) *lineClien
 	return p
 }
 
-// ask sends one request and returns its answer. A client that does not answer
-// within two minutes is ended, and answers no more.
+// ask sends one request and returns its answer.
 func (p *lineClient) ask(r wireRequest) (a wireAnswer, err error) {
+	return a, p.exchange(r, &a)
+}
+
+// exchange sends one request and decodes its answer. A client that does not
+// answer within five minutes is ended, and answers no more.
+func (p *lineClient) exchange(r, a any) (err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ended != nil {
-		return a, p.ended
+		return p.ended
 	}
 	defer func() {
 		if err != nil {
@@ -111,21 +116,21 @@ func (p *lineClient) ask(r wireRequest) (a wireAnswer, err error) {
 	}()
 	line, err := json.Marshal(r)
 	if err != nil {
-		return a, err
+		return err
 	}
-	stalled := time.AfterFunc(2*time.Minute, func() { _ = p.cmd.Process.Kill() })
+	stalled := time.AfterFunc(5*time.Minute, func() { _ = p.cmd.Process.Kill() })
 	defer stalled.Stop()
 	if _, err := p.in.Write(append(line, '\n')); err != nil {
-		return a, p.died(err)
+		return p.died(err)
 	}
 	line, err = p.out.ReadBytes('\n')
 	if err != nil {
-		return a, p.died(err)
+		return p.died(err)
 	}
-	if err := json.Unmarshal(line, &a); err != nil {
-		return a, fmt.Errorf("%w in %s", err, tail(line))
+	if err := json.Unmarshal(line, a); err != nil {
+		return fmt.Errorf("%w in %s", err, tail(line))
 	}
-	return a, nil
+	return nil
 }
 
 // died waits for the end of a client that answers no more, so that its standard
