@@ -93,6 +93,10 @@ type Schema interface {
 	// reports those. The writer is of the same type.
 	Differences(writer Schema, opts Options) []Incompatibility
 
+	// Changes returns everything that changed from an older schema of the same
+	// type to this one, harmless or not.
+	Changes(older Schema, opts Options) []Change
+
 	// Describe returns the reference server's wording of one difference that
 	// this schema, as the reader, reported.
 	Describe(d Incompatibility, roles Roles) string

@@ -70,6 +70,7 @@ var meanings = map[string]string{
 	"FIELD_MOVED_TO_EXISTING_ONEOF":             "an independent field joined a oneof that was there",
 	"TYPE_CHANGED":                              "the type changed",
 	"TYPE_NARROWED":                             "the type allows less than before",
+	"COMBINED_TYPE_SUBSCHEMAS_CHANGED":          "a branch of a combination fits none on the other side",
 	"REQUIRED_ATTRIBUTE_ADDED":                  "a property became required",
 	"RESERVED_PROPERTY_REMOVED":                 "a name is no longer reserved",
 	"RESERVED_PROPERTY_CONFLICTS_WITH_PROPERTY": "a field has a reserved name",

@@ -51,7 +51,10 @@ func (v *Verdict) Explain() []Explanation {
 }
 
 // Difference is one change between two versions.
-type Difference = compat.Change
+type Difference struct {
+	compat.Change
+	New, Old compat.Position // of the place in the two texts; zero where it is not there
+}
 
 // Diff lists what changed from one version of a subject to another, in the
 // order of the path; soft-deleted versions can be named too.
@@ -70,7 +73,7 @@ func (r *Registry) Diff(name schema.Subject, from, to schema.Version) ([]Differe
 		return nil, err
 	}
 	if older.Type() != newer.Type() {
-		return []Difference{{Rule: compat.RuleTypeChanged, Detail: fmt.Sprintf("%s became %s", older.Type(), newer.Type())}}, nil
+		return []Difference{{Change: compat.Change{Rule: compat.RuleTypeChanged, Detail: fmt.Sprintf("%s became %s", older.Type(), newer.Type())}}}, nil
 	}
 	a, err := r.parseStored(st, name.Context(), older.Content)
 	if err != nil {
@@ -80,30 +83,16 @@ func (r *Registry) Diff(name schema.Subject, from, to schema.Version) ([]Differe
 	if err != nil {
 		return nil, errInvalidSchema(show(name, newer.Definition()), err)
 	}
-	policy := compat.Options{Policy: r.inForce(st, name).policy}
-	list := []Difference{}
-	if c, ok := b.schema.(compat.Changer); ok {
-		list = append(list, c.Changes(a.schema)...)
-		slices.SortStableFunc(list, func(a, b Difference) int { return cmp.Compare(a.Path, b.Path) })
-		return list, nil
-	}
-	at := map[string]int{} // by path
-	for _, d := range b.schema.Differences(a.schema, policy) {
-		at[d.Path] = len(list)
-		list = append(list, Difference{Rule: d.Rule, Path: d.Path, Detail: d.Detail, BackwardSafe: d.Compatible, ForwardSafe: true})
-	}
-	// The other way round only harm is news: the changes are the same.
-	for _, d := range a.schema.Differences(b.schema, policy) {
-		if d.Compatible {
-			continue
+	changes := b.schema.Changes(a.schema, compat.Options{Policy: r.inForce(st, name).policy})
+	slices.SortStableFunc(changes, func(a, b compat.Change) int { return cmp.Compare(a.Path, b.Path) })
+	list := make([]Difference, len(changes))
+	for i, c := range changes {
+		list[i].Change = c
+		if !c.Gone {
+			list[i].New, _ = b.schema.Position(c.Path)
 		}
-		if i, ok := at[d.Path]; ok {
-			list[i].ForwardSafe = false
-			continue
-		}
-		list = append(list, Difference{Rule: d.Rule, Path: d.Path, Detail: d.Detail, BackwardSafe: true})
+		list[i].Old, _ = a.schema.Position(c.OlderPath())
 	}
-	slices.SortStableFunc(list, func(a, b Difference) int { return cmp.Compare(a.Path, b.Path) })
 	return list, nil
 }
 

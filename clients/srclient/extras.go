@@ -33,6 +33,8 @@ type Difference struct {
 	Rule         string `json:"rule"`
 	Path         string `json:"path,omitempty"`
 	Detail       string `json:"detail,omitempty"`
+	New          Place  `json:"new"`          // in the later text, zero if it is not there
+	Old          Place  `json:"old"`          // in the earlier text, zero if it is not there
 	BackwardSafe bool   `json:"backwardSafe"` // the later version reads what the earlier one wrote
 	ForwardSafe  bool   `json:"forwardSafe"`  // the earlier version reads what the later one wrote
 }

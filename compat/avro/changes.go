@@ -35,11 +35,11 @@ const (
 	OrderChanged       = "FIELD_ORDER_CHANGED"
 )
 
-// Changes implements compat.Changer. What keeps one of the two from reading the
+// Changes implements compat.Schema. What keeps one of the two from reading the
 // other is told of the change that it comes from; where none does, by the rule
 // of Differences. Of two types that are met more than once the changes are told
 // where they are met first.
-func (s *Schema) Changes(older compat.Schema) []compat.Change {
+func (s *Schema) Changes(older compat.Schema, _ compat.Options) []compat.Change {
 	o, ok := older.(*Schema)
 	if !ok {
 		return nil
@@ -49,6 +49,14 @@ func (s *Schema) Changes(older compat.Schema) []compat.Change {
 	list := make([]compat.Change, len(d.found))
 	for i, f := range d.found {
 		list[i] = f.Change
+		switch f.Rule {
+		case FieldRemoved, BranchRemoved:
+			list[i].Gone = true
+		case FieldAdded, BranchAdded:
+			list[i].Older = around(f.older)
+		default:
+			list[i].Older = f.older
+		}
 	}
 	for _, h := range append(s.Differences(o, compat.Options{}), d.backward...) {
 		if !d.blame(list, h.Path, func(f *change) string { return f.Path }, harmlessBackward, func(c *compat.Change) { c.BackwardSafe = false }) {
@@ -117,6 +125,12 @@ func (d *changes) add(rule, path, older, detail string) {
 	if len(d.found) < maxFindings {
 		d.found = append(d.found, change{compat.Change{Rule: rule, Path: rooted(path), Detail: detail, BackwardSafe: true, ForwardSafe: true}, rooted(older)})
 	}
+}
+
+// around returns the path of the record or union that a field or branch is of.
+func around(path string) string {
+	path = path[:strings.LastIndexByte(path, '/')]
+	return rooted(strings.TrimSuffix(path, "/fields"))
 }
 
 // rooted is a path as Differences writes it.

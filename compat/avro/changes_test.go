@@ -63,7 +63,7 @@ func TestChanges(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			for _, change := range mustParse(t, c.newer).Changes(mustParse(t, c.older)) {
+			for _, change := range mustParse(t, c.newer).Changes(mustParse(t, c.older), compat.Options{}) {
 				safe := ""
 				if change.BackwardSafe {
 					safe = "B"
@@ -92,7 +92,7 @@ func TestChangesTellHarmAsDifferencesDoes(t *testing.T) {
 		for _, y := range types {
 			older, newer := mustParse(t, recordOf(`{"name":"a","type":`+x+`}`)), mustParse(t, recordOf(`{"name":"z","type":"int","default":1},{"name":"a","type":`+y+`}`))
 			backward, forward := true, true
-			for _, c := range newer.Changes(older) {
+			for _, c := range newer.Changes(older, compat.Options{}) {
 				backward, forward = backward && c.BackwardSafe, forward && c.ForwardSafe
 			}
 			if want := len(newer.Differences(older, compat.Options{})) == 0; backward != want {

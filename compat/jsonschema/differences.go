@@ -1,7 +1,7 @@
 package jsonschema
 
 import (
-	"strings"
+	"strconv"
 
 	"github.com/dovetail-dev/dovetail/compat"
 )
@@ -26,7 +26,11 @@ func (s *Schema) Differences(writer compat.Schema, opts compat.Options) []compat
 	}
 	r := report{comparison: &c, active: map[pair]bool{}}
 	r.walk(pair{w.root, s.root})
-	return r.found
+	list := make([]compat.Incompatibility, len(r.found))
+	for i, f := range r.found {
+		list[i] = f.Incompatibility
+	}
+	return list
 }
 
 // pair is a writer and a reader of the model.
@@ -39,6 +43,7 @@ type pair struct{ writer, reader *node }
 // changes any more.
 type comparison struct {
 	lenient bool
+	whole   bool // look at what no rule compares, and inside what does not fit
 	pairs   map[pair]*verdict
 	fresh   []*verdict // not looked at yet
 	stale   []*verdict // to be looked at again, once there are no fresh ones
@@ -130,11 +135,43 @@ type listener interface {
 	add(rule string, path ...string)
 	// both goes into a pair whose differences are those of the pair around it.
 	both(p pair, path ...string)
+	// branch is both for a pair of which one or both are branches of a combination.
+	branch(p pair, w, r spot)
 	// fits reports whether a pair fits, without taking over its differences.
 	fits(p pair) bool
+	// addWith is add with words for what it is about.
+	addWith(detail func() string, rule string, path ...string)
+	// all reports whether the rest is wanted, for which are the methods below. None
+	// of them makes a pair fit or not.
+	all() bool
+	// rest tells what of the texts of a pair no rule compares.
+	rest(p pair)
+	// inside goes into a pair, as branch does.
+	inside(p pair, w, r spot)
+	// note notes a harmless difference of two values, nil for none.
+	note(rule string, was, is *Value, path ...string)
+	// later notes the differences of two sets of definitions, as far as nothing leads
+	// to them.
+	later(was, is *Value, path ...string)
 	// spend takes n steps off the budget; false if it is used up.
 	spend(n int) bool
 }
+
+// spot is a branch of a combination; the zero spot is a schema that is none.
+type spot struct {
+	in *combinedRules
+	i  int
+}
+
+// steps are the path to a branch in the text, none if it is not written as one.
+func (s spot) steps() []string {
+	if s.in == nil || s.in.made {
+		return nil
+	}
+	return []string{s.in.criterion, strconv.Itoa(s.i)}
+}
+
+func (c *comparison) all() bool { return c.whole }
 
 // decision is the listener that decides one pair.
 type decision struct {
@@ -149,6 +186,18 @@ func (d *decision) add(rule string, _ ...string) {
 		d.v.bad = true
 	}
 }
+
+func (d *decision) addWith(_ func() string, rule string, _ ...string) { d.add(rule) }
+
+func (d *decision) branch(p pair, _, _ spot) { d.both(p) }
+
+func (d *decision) inside(p pair, _, _ spot) { d.fits(p) }
+
+func (d *decision) rest(p pair) { compareRest(d, p.writer.at, p.reader.at) }
+
+func (d *decision) note(string, *Value, *Value, ...string) { d.v.dirty = true }
+
+func (d *decision) later(*Value, *Value, ...string) { d.v.dirty = true }
 
 func (d *decision) both(p pair, _ ...string) {
 	if !d.fits(p) {
@@ -186,64 +235,4 @@ func clash(p pair) bool {
 func comparable(p pair) bool {
 	w, r := p.writer, p.reader
 	return w.shape == r.shape || w.shape == shapeNever || r.shape == shapeAny || w.connectBytes && r.connectBytes
-}
-
-// report is the listener that puts the decided pairs' differences into words.
-type report struct {
-	*comparison
-	found  []compat.Incompatibility
-	path   []string
-	active map[pair]bool // pairs around the current place
-	steps  int
-}
-
-func (r *report) walk(p pair) {
-	v := r.pairs[p]
-	if v != nil && !v.dirty || r.active[p] || len(r.found) >= maxFindings || r.steps > maxWork {
-		return
-	}
-	r.steps++
-	if len(r.path) > maxPath {
-		if v != nil && v.bad {
-			r.add(TooLarge)
-		}
-		return
-	}
-	r.active[p] = true
-	compare(r, p)
-	delete(r.active, p)
-}
-
-func (r *report) add(rule string, path ...string) {
-	if len(r.found) >= maxFindings {
-		return
-	}
-	full := "#/" + strings.Join(r.path, "/")
-	if len(path) > 0 {
-		if len(r.path) > 0 {
-			full += "/"
-		}
-		full += strings.Join(path, "/")
-	}
-	r.found = append(r.found, compat.Incompatibility{Rule: rule, Path: full, Compatible: r.compatible(rule)})
-}
-
-func (r *report) both(p pair, path ...string) {
-	before := len(r.path)
-	r.path = append(r.path, path...)
-	r.walk(p)
-	r.path = r.path[:before]
-}
-
-func (r *report) fits(p pair) bool {
-	if clash(p) {
-		return false
-	}
-	v := r.pairs[p]
-	return v == nil || !v.bad
-}
-
-func (r *report) spend(n int) bool {
-	r.steps += n
-	return r.steps <= maxWork
 }

@@ -70,8 +70,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzDifferences: no pair makes the comparison panic or hang, every finding has
-// a place, and lenient finds nothing worse than strict.
+// FuzzDifferences: no pair makes a comparison panic or hang, every finding and
+// every change has a place, and lenient finds nothing worse than strict.
 func FuzzDifferences(f *testing.F) {
 	readers := seeds(f, "reader")
 	for i, writer := range seeds(f, "writer") {
@@ -99,6 +99,14 @@ func FuzzDifferences(f *testing.F) {
 				}
 			}
 			return broken
+		}
+		for _, c := range r.Changes(w, compat.Options{}) {
+			if _, ok := r.Position(c.Path); !ok {
+				t.Errorf("no place for %q", c.Path)
+			}
+			if _, ok := w.Position(c.OlderPath()); !ok {
+				t.Errorf("no place for %q in the writer", c.OlderPath())
+			}
 		}
 		if strict, loose := breaks(compat.PolicyStrict), breaks(compat.PolicyLenient); loose && !strict {
 			t.Error("lenient breaks, strict does not")

@@ -122,6 +122,7 @@ const (
 type combinedRules struct {
 	criterion string
 	branches  []*node // each once
+	made      bool    // of the parts of one schema, not written as a combination
 }
 
 // Keywords by the shape that they make a schema without a type have.
@@ -210,7 +211,7 @@ func (b *builder) fill(n *node) {
 	if parts := b.parts(v, d); len(parts) == 1 && b.nodes[parts[0].at] == n {
 		*n = *parts[0]
 	} else if len(parts) > 0 {
-		n.shape, n.combined = shapeCombined, &combinedRules{allOf, parts}
+		n.shape, n.combined = shapeCombined, &combinedRules{criterion: allOf, branches: parts, made: true}
 	}
 	n.at = v
 	n.id, _ = v.str(d.idKeyword())
@@ -245,7 +246,7 @@ func (b *builder) parts(v *Value, d Dialect) []*node {
 	}
 	for _, criterion := range combiningKeywords {
 		if list := v.Get(criterion); list != nil && list.Kind == Array {
-			add(&node{shape: shapeCombined, combined: &combinedRules{criterion, b.branches(list.Items)}})
+			add(&node{shape: shapeCombined, combined: &combinedRules{criterion: criterion, branches: b.branches(list.Items)}})
 		}
 	}
 	if not := v.Get("not"); not != nil && not.isSchema() {
@@ -334,7 +335,7 @@ func (b *builder) types(v *Value, d Dialect, t *Value) *node {
 	if t.Kind != Array {
 		return single(t)
 	}
-	n := &node{shape: shapeCombined, combined: &combinedRules{criterion: anyOf}}
+	n := &node{shape: shapeCombined, combined: &combinedRules{criterion: anyOf, made: true}}
 	seen := map[string]bool{}
 	for _, name := range t.Items {
 		if branch := single(name); branch != nil && !seen[name.Text] {

@@ -1,6 +1,9 @@
 package jsonschema
 
-import "strconv"
+import (
+	"slices"
+	"strings"
+)
 
 // compareCombined compares the criteria of two combinations and matches their
 // branches one to one.
@@ -8,32 +11,66 @@ func compareCombined(l listener, w, r *combinedRules) {
 	if w.criterion != r.criterion {
 		if !widens(w, r) {
 			l.add(CombinedTypeChanged)
+			if l.all() {
+				lookInsideBranches(l, w, r, slices.Repeat([]int{-1}, len(w.branches)))
+			}
 			return
 		}
 		l.add(CombinedTypeExtended)
 	}
+	partner, matched, ok := match(l, w.branches, r.branches)
+	unmatched := func() string { return unmatchedBranches(w, r, partner) }
 	switch wide, narrow := len(r.branches), len(w.branches); {
 	case wide > narrow && r.criterion == allOf:
-		l.add(ProductTypeExtended)
+		l.addWith(unmatched, ProductTypeExtended)
 	case wide > narrow:
-		l.add(SumTypeExtended)
+		l.addWith(unmatched, SumTypeExtended)
 	case wide < narrow && w.criterion == allOf:
-		l.add(ProductTypeNarrowed)
+		l.addWith(unmatched, ProductTypeNarrowed)
 	case wide < narrow:
-		l.add(SumTypeNarrowed)
+		l.addWith(unmatched, SumTypeNarrowed)
 	}
-	partner, matched, ok := match(l, w.branches, r.branches)
 	if !ok {
 		return
 	}
 	for i, j := range partner {
 		if j >= 0 {
-			l.both(pair{w.branches[i], r.branches[j]}, w.criterion, strconv.Itoa(i))
+			l.branch(pair{w.branches[i], r.branches[j]}, spot{w, i}, spot{r, j})
 		}
 	}
 	if matched < min(len(w.branches), len(r.branches)) {
-		l.add(CombinedSubschemasChanged)
+		l.addWith(unmatched, CombinedSubschemasChanged)
 	}
+	if l.all() {
+		lookInsideBranches(l, w, r, partner)
+	}
+}
+
+// unmatchedBranches names the branches on either side that have no partner on the
+// other.
+func unmatchedBranches(w, r *combinedRules, partner []int) string {
+	var alone, free []int
+	taken := make([]bool, len(r.branches))
+	for i, j := range partner {
+		if j < 0 {
+			alone = append(alone, i)
+		} else {
+			taken[j] = true
+		}
+	}
+	for j := range taken {
+		if !taken[j] && partner != nil {
+			free = append(free, j)
+		}
+	}
+	var parts []string
+	if len(alone) > 0 {
+		parts = append(parts, "no branch of the reader fits the writer's "+w.branchNames(alone))
+	}
+	if len(free) > 0 {
+		parts = append(parts, "only the reader has "+r.branchNames(free))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // widens reports whether a change of the criterion takes nothing away.

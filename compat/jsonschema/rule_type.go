@@ -3,6 +3,9 @@ package jsonschema
 // compare tells l what changed from the writer to the reader.
 func compare(l listener, p pair) {
 	w, r := p.writer, p.reader
+	if l.all() {
+		l.rest(p)
+	}
 	switch {
 	case w.shape != shapeCombined && r.shape == shapeCombined:
 		if intoCombined(l, w, r.combined) {
@@ -14,12 +17,20 @@ func compare(l listener, p pair) {
 		}
 	}
 	if w.shape != r.shape {
-		if !comparable(p) {
+		switch {
+		case !comparable(p):
 			l.add(TypeChanged)
+			if l.all() {
+				lookInside(l, w, r)
+			}
+		case l.all():
+			l.add(TypeExtended)
 		}
 		return
 	}
-	compareAnnotations(l, w, r)
+	if !l.all() {
+		compareAnnotations(l, w, r)
+	}
 	switch w.shape {
 	case shapeString:
 		compareStrings(l, w.strings, r.strings)
@@ -50,15 +61,15 @@ func compare(l listener, p pair) {
 // whether that was all.
 func intoCombined(l listener, w *node, r *combinedRules) bool {
 	if len(r.branches) == 1 {
-		l.both(pair{w, r.branches[0]})
+		l.branch(pair{w, r.branches[0]}, spot{}, spot{r, 0})
 		return true
 	}
 	if r.criterion == allOf {
 		return false
 	}
-	for _, branch := range r.branches {
+	for j, branch := range r.branches {
 		if p := (pair{w, branch}); l.fits(p) {
-			l.both(p)
+			l.branch(p, spot{}, spot{r, j})
 			l.add(SumTypeExtended)
 			return true
 		}
@@ -69,15 +80,15 @@ func intoCombined(l listener, w *node, r *combinedRules) bool {
 // outOfCombined handles a combination that became a plain schema.
 func outOfCombined(l listener, w *combinedRules, r *node) bool {
 	if len(w.branches) == 1 {
-		l.both(pair{w.branches[0], r})
+		l.branch(pair{w.branches[0], r}, spot{w, 0}, spot{})
 		return true
 	}
 	if w.criterion != allOf {
 		return false
 	}
-	for _, branch := range w.branches {
+	for i, branch := range w.branches {
 		if p := (pair{branch, r}); l.fits(p) {
-			l.both(p)
+			l.branch(p, spot{w, i}, spot{})
 			l.add(ProductTypeNarrowed)
 			return true
 		}
@@ -219,5 +230,8 @@ func compareNegations(l listener, w, r *node) {
 		l.add(NotTypeExtended, "not")
 	case !Equal(w.at, r.at):
 		l.add(NotTypeNarrowed, "not")
+	}
+	if l.all() {
+		noteChanges(l, w.at, r.at, "not")
 	}
 }

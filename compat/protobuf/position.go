@@ -32,6 +32,10 @@ func positionsOf(text string) map[string]compat.Position {
 			w.message("#/", d.Name.Val, d, d.Decls)
 		case *ast.EnumNode:
 			w.enum("#/", d)
+		case *ast.ExtendNode:
+			w.extend("#/", d)
+		case *ast.ServiceNode:
+			w.service(d)
 		}
 	}
 	return out
@@ -63,6 +67,31 @@ func (w *placeWalker) message(prefix, name string, n ast.Node, decls []ast.Messa
 			w.message(path, d.Name.Val, d, d.Decls)
 		case *ast.EnumNode:
 			w.enum(path, d)
+		case *ast.ExtendNode:
+			w.extend(path, d)
+		}
+	}
+}
+
+func (w *placeWalker) extend(prefix string, n *ast.ExtendNode) {
+	prefix += extendStep(string(n.Extendee.AsIdentifier())) + "/"
+	for _, decl := range n.Decls {
+		switch d := decl.(type) {
+		case *ast.FieldNode:
+			w.put(prefix+tagOf(d.Tag), d)
+		case *ast.GroupNode:
+			w.put(prefix+tagOf(d.Tag), d)
+			w.message(prefix, d.Name.Val, d, d.Decls)
+		}
+	}
+}
+
+func (w *placeWalker) service(n *ast.ServiceNode) {
+	path := "#/" + n.Name.Val
+	w.put(path, n)
+	for _, decl := range n.Decls {
+		if d, ok := decl.(*ast.RPCNode); ok {
+			w.put(path+"/"+d.Name.Val, d)
 		}
 	}
 }

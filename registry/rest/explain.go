@@ -78,6 +78,8 @@ func diff(c *call) error {
 			c.put(`,"detail":`)
 			c.putString(d.Detail)
 		}
+		c.putPosition("new", d.New)
+		c.putPosition("old", d.Old)
 		c.put(`,"backwardSafe":`)
 		c.b = strconv.AppendBool(c.b, d.BackwardSafe)
 		c.put(`,"forwardSafe":`)
