@@ -164,33 +164,34 @@ func (p *producing) append(t *topic, asked *kmsg.ProduceRequestTopicPartition, o
 		p.fail(out, kerr.InvalidRecord.Code, "there is no record batch")
 		return
 	}
+	batch, err := part.log.Check(asked.Records)
+	if err != nil {
+		p.refuse(out, err)
+		return
+	}
 	opts := commitlog.AppendOptions{}
-	batch, _, err := record.Next(asked.Records)
-	if err == nil && batch.IsTransactional() {
+	if batch.IsTransactional() {
 		if code, why := p.verify(t, asked.Partition, batch); code != 0 {
 			p.fail(out, code, why)
 			return
 		}
 		opts.TxnVerified = true
 	}
-	if err == nil {
-		release, err := p.b.unpack(p.b.stopping, batch)
-		defer release()
-		if err != nil {
-			p.fail(out, kerr.KafkaStorageError.Code, "the broker is stopping")
-			return
-		}
-	}
-	records := asked.Records
+	opened := p.b.open(p.b.stopping, batch)
+	defer opened.Close()
 	if t.values.Schema.Enabled() {
-		fit, ok := p.validate(t, asked, out)
+		fit, ok := p.validate(t, asked.Partition, opened, out)
 		if !ok {
 			return
 		}
-		opts.Sparse = len(fit) != len(records) || &fit[0] != &records[0]
-		records = fit
+		if fit != nil {
+			opts.Sparse = true
+			opened = p.b.open(p.b.stopping, fit)
+			defer opened.Close()
+		}
 	}
-	appended, err := part.log.Append(p.b.stopping, records, opts)
+	opts.Opened = opened
+	appended, err := part.log.Append(p.b.stopping, opened.Batch(), opts)
 	if err != nil {
 		p.refuse(out, err)
 		return
@@ -198,7 +199,7 @@ func (p *producing) append(t *topic, asked *kmsg.ProduceRequestTopicPartition, o
 	out.BaseOffset, out.LogAppendTime, out.LogStartOffset = appended.BaseOffset, appended.LogAppendTime, appended.LogStartOffset
 	p.written = append(p.written, writtenBatch{part, appended.EndOffset(), out})
 	if !appended.Duplicate {
-		part.produced(p.r.received, records)
+		part.produced(p.r.received, opened)
 	}
 }
 
@@ -231,38 +232,30 @@ type transactionalWrite struct {
 	add             bool // the write itself adds the partition (KIP-890)
 }
 
-// validate asks the validator and returns what of the batch may be appended:
-// all of it, or, with dead letters, the rest. It reports false if the batch is
-// refused.
-func (p *producing) validate(t *topic, asked *kmsg.ProduceRequestTopicPartition, out *kmsg.ProduceResponseTopicPartition) ([]byte, bool) {
-	records := asked.Records
-	batch, rest, err := record.Next(records)
-	if err == nil && len(rest) == 0 {
-		if err = batch.CheckHeader(); err == nil {
-			err = batch.CheckCRC()
-		}
-		if err == nil {
-			err = batch.CheckNew()
-		}
-	}
-	if err != nil || len(rest) > 0 || batch.IsControl() {
-		return records, true // the log refuses it, and says why
-	}
+// validate asks the validator and reports whether the batch may be appended. fit is
+// nil then or, with dead letters, what is left of the batch. The checksum is compared
+// before anything is done about a bad record; that of a good batch the log compares.
+func (p *producing) validate(t *topic, partition int32, opened *record.Opened, out *kmsg.ProduceResponseTopicPartition) (fit record.Batch, ok bool) {
 	if p.b.opts.Validator == nil {
 		p.fail(out, kerr.InvalidConfig.Code, "the topic wants its records checked against schemas, and this broker has no schema registry: set schema.validation.level to none, or run the registry")
 		return nil, false
 	}
-	faults, err := p.b.opts.Validator.ValidateBatch(p.b.stopping, ValidatedTopic{t.Name, t.values.Schema}, batch)
+	faults, err := p.b.opts.Validator.ValidateBatch(p.b.stopping, ValidatedTopic{t.Name, t.values.Schema}, opened)
 	if err != nil {
 		p.fail(out, kerr.CoordinatorNotAvailable.Code, "the batch could not be checked: "+err.Error())
 		return nil, false
 	}
 	if len(faults) == 0 {
-		return records, true
+		return nil, true
+	}
+	batch := opened.Batch()
+	if err := batch.CheckCRC(); err != nil {
+		p.fail(out, kerr.CorruptMessage.Code, "batch refused: "+err.Error())
+		return nil, false
 	}
 	p.b.metrics.rejected(t.Name, faults)
 	if t.values.Schema.DeadLetters && !batch.IsTransactional() && len(faults) < MaxBatchFaults {
-		fit, err := p.b.divert(t, asked.Partition, batch, faults)
+		fit, err := p.b.divert(t, partition, opened, faults)
 		if err == nil {
 			return fit, true
 		}

@@ -83,7 +83,7 @@ func New(opts Options) (*Broker, error) {
 		log:       opts.Logger,
 		apis:      byKey(),
 		memory:    newBudget(opts.Limits.MemoryBytes),
-		unpacking: newUnpackBudget(opts.Limits.MemoryBytes),
+		unpacking: newBudget(opts.Limits.MemoryBytes / unpackPart),
 		conns:     newConnections(opts.Limits),
 
 		topics:   newCatalog(),

@@ -87,9 +87,7 @@ func (l *lease) force(n int64) {
 func (l *lease) shrink(n int64) {
 	l.from.mu.Lock()
 	defer l.from.mu.Unlock()
-	l.from.used -= n
-	l.bytes -= n
-	l.from.admit()
+	l.giveBack(n)
 }
 
 // release gives everything back.
@@ -103,9 +101,16 @@ func (l *lease) release() {
 	if l.bytes == 0 {
 		return
 	}
-	b.used -= l.bytes
-	l.bytes = 0
-	if l.overdraft {
+	l.giveBack(l.bytes)
+}
+
+// giveBack gives n bytes back, and the overdraft with the last of them. It requires the
+// budget's mu.
+func (l *lease) giveBack(n int64) {
+	b := l.from
+	b.used -= n
+	l.bytes -= n
+	if l.bytes == 0 && l.overdraft {
 		l.overdraft, b.overdrawn = false, false
 	}
 	b.admit()

@@ -35,7 +35,8 @@ const (
 
 // divert puts the records at fault into the dead-letter topic and returns the
 // batch without them.
-func (b *Broker) divert(t *topic, partition int32, batch record.Batch, faults []RecordError) ([]byte, error) {
+func (b *Broker) divert(t *topic, partition int32, opened *record.Opened, faults []RecordError) (record.Batch, error) {
+	batch := opened.Batch()
 	reasons := make(map[int]string, len(faults))
 	for _, f := range faults {
 		reasons[f.Index] = f.Reason
@@ -45,8 +46,12 @@ func (b *Broker) divert(t *topic, partition int32, batch record.Batch, faults []
 		options.Producer = &record.Producer{ID: batch.ProducerID(), Epoch: batch.ProducerEpoch(), BaseSequence: batch.BaseSequence()}
 	}
 	rest := record.NewBuilder(options)
-	it, err := batch.Records(0)
+	it, err := opened.Records()
 	if err != nil {
+		return nil, err
+	}
+	// Each record is copied into one of the two, and both are made a batch of.
+	if err := opened.Reserve(2 * it.Bytes()); err != nil {
 		return nil, err
 	}
 	defer it.Close()

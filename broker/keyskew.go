@@ -31,7 +31,6 @@ type keySkew struct {
 	epoch    time.Time // when weight was 1
 	refilled time.Time
 	looks    float64 // may still be taken now
-	bytes    float64 // of compressed batches may still be opened now
 
 	total, null float64
 	slots       []keySlot
@@ -52,28 +51,26 @@ const (
 	maxKeyBytes = 64 // of a key are kept
 	keyHalfLife = 10 * time.Minute
 	// looksPerSecond bounds the records looked at per topic, looksPerBatch those
-	// of one batch, and openedPerSecond the bytes that are uncompressed for it.
-	looksPerSecond  = 10_000
-	looksPerBatch   = 256
-	openedPerSecond = 8 << 20
-	openedPerBatch  = 16 << 20
+	// of one batch.
+	looksPerSecond = 10_000
+	looksPerBatch  = 256
 )
 
 func newKeySkew() *keySkew { return &keySkew{seed: maphash.MakeSeed()} }
 
-// appended takes note of a batch that was appended. If somebody else is at it, or
+// appended takes note of a batch that was appended and is still open for the checks. If somebody else is at it, or
 // the looks are used up, the batch only counts.
-func (k *keySkew) appended(now time.Time, partition int32, batch record.Batch) {
-	count := int64(batch.Count())
+func (k *keySkew) appended(now time.Time, partition int32, batch *record.Opened) {
+	count := int64(batch.Batch().Count())
 	unseen := k.unseen.Add(count)
 	if count <= 0 || !k.mu.TryLock() {
 		return
 	}
 	defer k.mu.Unlock()
-	if !k.mayLook(now, batch) {
+	if !k.mayLook(now) {
 		return
 	}
-	it, err := batch.Records(openedPerBatch)
+	it, err := batch.Records()
 	if err != nil {
 		return
 	}
@@ -88,19 +85,15 @@ func (k *keySkew) appended(now time.Time, partition int32, batch record.Batch) {
 		}
 	}
 	k.looks -= float64(looked)
-	if batch.Codec() != record.None {
-		k.bytes -= float64(max(len(batch), 4<<10)) * 4 // about what it unpacks to
-	}
 }
 
 // mayLook refills what may be used, and says whether anything is left. It requires mu.
-func (k *keySkew) mayLook(now time.Time, batch record.Batch) bool {
+func (k *keySkew) mayLook(now time.Time) bool {
 	switch since := now.Sub(k.refilled); {
 	case k.refilled.IsZero():
-		k.epoch, k.refilled, k.looks, k.bytes = now, now, looksPerSecond, openedPerSecond
+		k.epoch, k.refilled, k.looks = now, now, looksPerSecond
 	case since > 0:
 		k.looks = min(k.looks+looksPerSecond*since.Seconds(), looksPerSecond)
-		k.bytes = min(k.bytes+openedPerSecond*since.Seconds(), openedPerSecond)
 		k.refilled = now
 	case since < 0: // the clock was set back
 		k.refilled = now
@@ -108,7 +101,7 @@ func (k *keySkew) mayLook(now time.Time, batch record.Batch) bool {
 	if age := now.Sub(k.epoch); age > 500*keyHalfLife || age < 0 {
 		k.rebase(now)
 	}
-	return k.looks > 0 && (batch.Codec() == record.None || k.bytes > 0)
+	return k.looks > 0
 }
 
 // rebase lets weight begin at 1 again. It requires mu.

@@ -50,7 +50,7 @@ func TestHotKeysAreFoundAmongMany(t *testing.T) {
 						keys[i] = fmt.Sprint(r.IntN(100_000))
 					}
 				}
-				k.appended(now, 3, keyedBatch(t, codec, keys...))
+				k.appended(now, 3, keyedBatch(t, codec, keys...).Open(record.OpenOptions{}))
 				now = now.Add(2 * time.Millisecond) // 250,000 records per second
 			}
 			got, noKey := k.hottest(3)
@@ -70,15 +70,15 @@ func TestHotKeysAreFoundAmongMany(t *testing.T) {
 func TestHotKeysFade(t *testing.T) {
 	k := newKeySkew()
 	now := time.Unix(1_000_000, 0)
-	k.appended(now, 0, keyedBatch(t, record.None, "old", "old", "old", "old"))
+	k.appended(now, 0, keyedBatch(t, record.None, "old", "old", "old", "old").Open(record.OpenOptions{}))
 	now = now.Add(2 * keyHalfLife)
-	k.appended(now, 0, keyedBatch(t, record.None, "new"))
+	k.appended(now, 0, keyedBatch(t, record.None, "new").Open(record.OpenOptions{}))
 	got, _ := k.hottest(2)
 	if math.Abs(got[0].Share-.5) > 1e-9 || math.Abs(got[1].Share-.5) > 1e-9 {
 		t.Errorf("four records of two half-lives ago weigh as much as one of now: %+v", got)
 	}
 	now = now.Add(1000 * keyHalfLife) // beyond what a float64 could hold
-	k.appended(now, 0, keyedBatch(t, record.None, "newest"))
+	k.appended(now, 0, keyedBatch(t, record.None, "newest").Open(record.OpenOptions{}))
 	if got, _ = k.hottest(1); string(got[0].Key) != "newest" || got[0].Share < 0.999 || math.IsNaN(got[0].Share) {
 		t.Errorf("%+v", got)
 	}
@@ -87,7 +87,7 @@ func TestHotKeysFade(t *testing.T) {
 func TestLongKeysAreCutAndTold(t *testing.T) {
 	k := newKeySkew()
 	long := make([]byte, 1000)
-	k.appended(time.Unix(1, 0), 0, keyedBatch(t, record.None, string(long)+"a", string(long)+"a", string(long)+"b"))
+	k.appended(time.Unix(1, 0), 0, keyedBatch(t, record.None, string(long)+"a", string(long)+"a", string(long)+"b").Open(record.OpenOptions{}))
 	got, _ := k.hottest(5)
 	if len(got) != 2 || len(got[0].Key) != maxKeyBytes || !got[0].Truncated || math.Abs(got[0].Share-2./3) > 1e-9 {
 		t.Errorf("%+v", got)
@@ -141,7 +141,7 @@ func BenchmarkKeySkew(b *testing.B) {
 			k := newKeySkew()
 			b.SetBytes(int64(len(batch)))
 			for b.Loop() {
-				k.appended(time.Now(), 0, batch)
+				k.appended(time.Now(), 0, batch.Open(record.OpenOptions{}))
 			}
 		})
 	}

@@ -169,12 +169,13 @@ func (p *Partition) diverges(epoch int32, offset int64) *divergence {
 }
 
 // produced counts a batch that was appended.
-func (p *Partition) produced(now time.Time, batch record.Batch) {
+func (p *Partition) produced(now time.Time, opened *record.Opened) {
+	batch := opened.Batch()
 	p.counters.records.Add(float64(batch.Count()))
 	p.counters.bytes.Add(float64(len(batch)))
 	p.traffic.records.add(int(batch.Count()))
 	p.traffic.bytes.add(len(batch))
-	p.traffic.keys.appended(now, p.index, batch)
+	p.traffic.keys.appended(now, p.index, opened)
 }
 
 // fetched counts bytes that were read for a consumer.

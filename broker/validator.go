@@ -13,10 +13,11 @@ import (
 type Validator interface {
 	// ValidateBatch returns what is wrong with which records, nothing if the
 	// batch may be appended. All records are judged, not only the first or last
-	// bad one, until there are MaxBatchFaults. batch is whole, its checksum right; its records may be
-	// compressed, and malformed. It must not be kept or changed. An error means
-	// that no judgement was possible; the producer is told to try again.
-	ValidateBatch(ctx context.Context, topic ValidatedTopic, batch record.Batch) ([]RecordError, error)
+	// bad one, until there are MaxBatchFaults. The batch is whole and its header right;
+	// its records may be malformed, and its checksum is compared afterwards: a batch that
+	// was changed, on its way or by a Validator, is refused for that. It must not be kept.
+	// An error means that no judgement was possible; the producer is told to try again.
+	ValidateBatch(ctx context.Context, topic ValidatedTopic, batch *record.Opened) ([]RecordError, error)
 }
 
 // MaxBatchFaults is how many bad records of a batch a Validator names. A batch that

@@ -15,9 +15,9 @@ import (
 // noBadValues refuses records whose value is "bad".
 type noBadValues struct{ err error }
 
-func (v noBadValues) ValidateBatch(_ context.Context, _ ValidatedTopic, batch record.Batch) ([]RecordError, error) {
+func (v noBadValues) ValidateBatch(_ context.Context, _ ValidatedTopic, batch *record.Opened) ([]RecordError, error) {
 	var faults []RecordError
-	it, err := batch.Records(0)
+	it, err := batch.Records()
 	if err != nil {
 		return nil, err
 	}

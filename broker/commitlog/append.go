@@ -32,6 +32,11 @@ type AppendOptions struct {
 	// Sparse means that the broker took records out of a client's batch: it may
 	// hold fewer records than offsets, or none, as after compaction.
 	Sparse bool
+	// Opened is the batch, opened by the caller, who has looked at its records
+	// already: they are not uncompressed and walked again. The header and the
+	// checksum are checked here as ever, so that what is appended is what arrived.
+	// It is not used if it was opened from other bytes or another header. The caller closes it after Append.
+	Opened *record.Opened
 }
 
 // Appended says where a batch stands.

@@ -108,6 +108,8 @@ func refuseBatch(err error) *Error {
 		code = CodeUnsupportedCodec
 	case errors.Is(err, record.ErrTooLarge):
 		code = CodeMessageTooLarge
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return storage("open a batch", err) // there was no room before the broker stopped
 	}
 	e := &Error{Code: code, Message: "batch refused", Cause: err}
 	var fault *record.Error

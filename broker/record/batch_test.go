@@ -300,11 +300,12 @@ func TestRecompressKeepsTheRecords(t *testing.T) {
 	for _, from := range allCodecs {
 		for _, to := range allCodecs {
 			b := sampleBatch(t, BatchOptions{Codec: from, Producer: &Producer{ID: 3, Epoch: 1, BaseSequence: 4}})
-			p, err := b.Recompress(nil, to, 0, 0)
+			opened := b.Open(OpenOptions{})
+			defer opened.Close()
+			out, err := opened.Recompress(to, 0, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
-			out := Batch(p)
 			s, err := out.CheckRecords(true, 0)
 			if err := errors.Join(err, out.CheckHeader(), out.CheckCRC()); err != nil || out.Codec() != to || out.LastSequence() != 6 || s.MaxTimestamp != 1002 {
 				t.Errorf("%v to %v: %+v, %v", from, to, s, err)

@@ -202,30 +202,3 @@ func nullableBytes(p []byte) int {
 	}
 	return varintBytes(int64(len(p))) + len(p)
 }
-
-// Recompress appends the batch to dst with its records in another codec; offsets,
-// timestamps and producer stay. level is as for [CompressLevel], maxBytes as for
-// [Batch.Records].
-func (b Batch) Recompress(dst []byte, codec Codec, level, maxBytes int) ([]byte, error) {
-	plain := b.Payload()
-	if b.Codec() != None {
-		buffer := getBuffer()
-		defer putBuffer(buffer)
-		var err error
-		if plain, err = Decompress((*buffer)[:0], b.Codec(), b.Payload(), maxBytes); err != nil {
-			return dst, err
-		}
-		*buffer = plain
-	}
-	start := len(dst)
-	dst = append(dst, b[:HeaderBytes]...)
-	dst, err := CompressLevel(dst, codec, level, plain)
-	if err != nil {
-		return dst[:start], err
-	}
-	out := Batch(dst[start:])
-	binary.BigEndian.PutUint32(out[posLength:], uint32(len(out)-posLeaderEpoch))
-	binary.BigEndian.PutUint16(out[posAttributes:], b.Attributes()&^attrCodecMask|uint16(codec))
-	out.Reseal()
-	return dst, nil
-}

@@ -85,30 +85,64 @@ func (b Batch) CheckRecords(dense bool, maxBytes int) (Summary, error) {
 		return Summary{}, err
 	}
 	defer it.Close()
-	s := Summary{MinTimestamp: NoTimestamp, MaxTimestamp: NoTimestamp, FirstNullKey: -1, UncompressedBytes: len(it.rest)}
-	last, lastDelta, base := int32(-1), b.LastOffsetDelta(), b.BaseTimestamp()
+	var c recordCheck
+	c.start(b, len(it.rest))
 	for it.Next() {
-		r := &it.record
-		if r.OffsetDelta <= last || r.OffsetDelta > lastDelta {
-			return s, recordFault(it.index-1, "offset delta %d after %d in a batch that ends at %d", r.OffsetDelta, last, lastDelta)
+		c.see(&it.record, it.index-1)
+	}
+	return c.result(dense, it.err)
+}
+
+// recordCheck sees the records of a batch one after the other.
+type recordCheck struct {
+	Summary
+	base            int64
+	last, lastDelta int32
+	sparse          error // the first delta that is not the one before and one
+	disorder        error // the first that is out of range or not above the one before
+}
+
+func (c *recordCheck) start(b Batch, uncompressedBytes int) {
+	*c = recordCheck{base: b.BaseTimestamp(), last: -1, lastDelta: b.LastOffsetDelta()}
+	c.Summary = Summary{MinTimestamp: NoTimestamp, MaxTimestamp: NoTimestamp, FirstNullKey: -1, UncompressedBytes: uncompressedBytes}
+}
+
+// result is what the walk told, which ended with err.
+func (c *recordCheck) result(dense bool, err error) (Summary, error) {
+	switch {
+	case dense && c.sparse != nil:
+		err = c.sparse
+	case c.disorder != nil:
+		err = c.disorder
+	}
+	return c.Summary, err
+}
+
+func (c *recordCheck) see(r *Record, index int) {
+	if c.disorder != nil {
+		return
+	}
+	if r.OffsetDelta != c.last+1 || r.OffsetDelta > c.lastDelta {
+		if r.OffsetDelta <= c.last || r.OffsetDelta > c.lastDelta {
+			c.disorder = recordFault(index, "offset delta %d after %d in a batch that ends at %d", r.OffsetDelta, c.last, c.lastDelta)
+			return
 		}
-		if dense && r.OffsetDelta != last+1 {
-			return s, recordFault(it.index-1, "offset delta %d after %d", r.OffsetDelta, last)
-		}
-		last = r.OffsetDelta
-		timestamp := base + r.TimestampDelta
-		if it.index == 1 || timestamp < s.MinTimestamp {
-			s.MinTimestamp = timestamp
-		}
-		if it.index == 1 || timestamp > s.MaxTimestamp {
-			s.MaxTimestamp, s.MaxTimestampDelta = timestamp, r.OffsetDelta
-		}
-		if r.Key == nil {
-			if s.NullKeys == 0 {
-				s.FirstNullKey = it.index - 1
-			}
-			s.NullKeys++
+		if c.sparse == nil {
+			c.sparse = recordFault(index, "offset delta %d after %d", r.OffsetDelta, c.last)
 		}
 	}
-	return s, it.Err()
+	c.last = r.OffsetDelta
+	timestamp := c.base + r.TimestampDelta
+	if index == 0 || timestamp < c.MinTimestamp {
+		c.MinTimestamp = timestamp
+	}
+	if index == 0 || timestamp > c.MaxTimestamp {
+		c.MaxTimestamp, c.MaxTimestampDelta = timestamp, r.OffsetDelta
+	}
+	if r.Key == nil {
+		if c.NullKeys == 0 {
+			c.FirstNullKey = index
+		}
+		c.NullKeys++
+	}
 }

@@ -34,6 +34,8 @@ type Record struct {
 type Iter struct {
 	rest   []byte
 	buffer *[]byte // pooled, of a compressed batch
+	opened *Opened // whose records are seen for the first time, or nil
+	walk   int     // which walk of them it is
 	count  int
 	index  int // of the next record
 	record Record
@@ -67,8 +69,11 @@ func (it *Iter) Close() {
 		putBuffer(it.buffer)
 		it.buffer = nil
 	}
-	it.rest, it.record = nil, Record{}
+	it.rest, it.record, it.opened = nil, Record{}, nil
 }
+
+// Bytes is how many bytes of records are still to come.
+func (it *Iter) Bytes() int { return len(it.rest) }
 
 // Err is the reason for the end of the walk, nil after the last record.
 func (it *Iter) Err() error { return it.err }
@@ -87,6 +92,8 @@ func (it *Iter) Next() bool {
 	if it.index == it.count {
 		if len(it.rest) != 0 {
 			it.err = fault(ErrRecord, "%d bytes behind the last of %d records", len(it.rest), it.count)
+		} else if it.opened != nil && it.opened.walks == it.walk {
+			it.opened.checked, it.opened = true, nil
 		}
 		return false
 	}
@@ -104,6 +111,9 @@ func (it *Iter) Next() bool {
 	if detail := it.record.parse(raw, n); detail != "" {
 		it.err = recordFault(it.index, "%s", detail)
 		return false
+	}
+	if it.opened != nil && it.opened.walks == it.walk {
+		it.opened.check.see(&it.record, it.index)
 	}
 	it.rest = it.rest[end:]
 	it.index++

@@ -18,52 +18,75 @@ const xerialHeaderBytes = 16
 // xerialBlockBytes is the size of the blocks that we write, that of snappy-java.
 const xerialBlockBytes = 32 << 10
 
-func unsnappy(dst, src []byte, maxBytes int) ([]byte, error) {
+func unsnappy(out *output, src []byte) error {
 	if !bytes.HasPrefix(src, xerialMagic) {
-		return unsnappyBlock(dst, src, maxBytes)
+		return unsnappyBlock(out, src)
 	}
 	if len(src) < xerialHeaderBytes {
-		return dst, fault(ErrDecompress, "snappy: %d bytes of a %d-byte frame header", len(src), xerialHeaderBytes)
+		return fault(ErrDecompress, "snappy: %d bytes of a %d-byte frame header", len(src), xerialHeaderBytes)
 	}
-	start, rest := len(dst), src[xerialHeaderBytes:]
+	if err := out.reserve(min(xerialSize(src[xerialHeaderBytes:]), out.max)); err != nil {
+		return err
+	}
+	rest := src[xerialHeaderBytes:]
 	for len(rest) > 0 {
 		if len(rest) < 4 {
-			return dst, fault(ErrDecompress, "snappy: %d bytes of a block length", len(rest))
+			return fault(ErrDecompress, "snappy: %d bytes of a block length", len(rest))
 		}
 		size := int64(binary.BigEndian.Uint32(rest))
 		if size > int64(len(rest)-4) {
-			return dst, fault(ErrDecompress, "snappy: a block of %d bytes with %d left", size, len(rest)-4)
+			return fault(ErrDecompress, "snappy: a block of %d bytes with %d left", size, len(rest)-4)
 		}
-		var err error
-		if dst, err = unsnappyBlock(dst, rest[4:4+size], maxBytes-(len(dst)-start)); err != nil {
-			return dst, err
+		if err := unsnappyBlock(out, rest[4:4+size]); err != nil {
+			return err
 		}
 		rest = rest[4+size:]
 	}
-	return dst, nil
+	return nil
 }
 
-func unsnappyBlock(dst, block []byte, maxBytes int) ([]byte, error) {
+// xerialSize is how many bytes blocks open to, as far as they say and can.
+func xerialSize(rest []byte) (total int) {
+	for len(rest) > 4 {
+		size := int64(binary.BigEndian.Uint32(rest))
+		if size > int64(len(rest)-4) {
+			break
+		}
+		block := rest[4 : 4+size]
+		if n, err := s2.DecodedLen(block); err == nil {
+			total += min(n, 64*len(block))
+		}
+		rest = rest[4+size:]
+	}
+	return total
+}
+
+func unsnappyBlock(out *output, block []byte) error {
 	size, err := s2.DecodedLen(block)
 	if err != nil {
-		return dst, err
+		return err
 	}
-	if size > maxBytes {
-		return dst, tooLarge(maxBytes)
+	have := len(out.b) - out.start
+	if size > out.max-have {
+		return tooLarge(out.max)
 	}
 	// A snappy copy of three bytes makes at most 64: what claims more is lying,
 	// and is refused before anything is allocated.
 	if size > 64*len(block) {
-		return dst, fault(ErrDecompress, "snappy: %d bytes cannot hold %d", len(block), size)
+		return fault(ErrDecompress, "snappy: %d bytes cannot hold %d", len(block), size)
 	}
-	if cap(dst)-len(dst) < size {
-		dst = append(make([]byte, 0, max(len(dst)+size, 2*cap(dst))), dst...)
+	if cap(out.b)-len(out.b) < size {
+		if err := out.reserve(have + size); err != nil {
+			return err
+		}
 	}
-	out, err := s2.Decode(dst[len(dst):len(dst)+size:len(dst)+size], block)
+	at := len(out.b)
+	plain, err := s2.Decode(out.b[at:at+size:at+size], block)
 	if err != nil {
-		return dst, err
+		return err
 	}
-	return dst[:len(dst)+len(out)], nil
+	out.b = out.b[:at+len(plain)]
+	return nil
 }
 
 func snap(dst, src []byte) []byte {

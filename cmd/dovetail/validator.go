@@ -22,13 +22,13 @@ type batchValidator struct {
 }
 
 // ValidateBatch implements broker.Validator.
-func (v *batchValidator) ValidateBatch(ctx context.Context, topic broker.ValidatedTopic, batch record.Batch) ([]broker.RecordError, error) {
+func (v *batchValidator) ValidateBatch(ctx context.Context, topic broker.ValidatedTopic, batch *record.Opened) ([]broker.RecordError, error) {
 	select {
 	case <-v.ready:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	it, err := batch.Records(0)
+	it, err := batch.Records()
 	if err != nil {
 		return []broker.RecordError{{Reason: err.Error(), Kind: "malformed"}}, nil
 	}

@@ -26,7 +26,7 @@ import (
 
 // checked is a broker whose validator asks a registry of the same process.
 type checked struct {
-	t       *testing.T
+	t       testing.TB
 	broker  *broker.Broker
 	reg     *registry.Registry
 	journal *journal.Memory
@@ -34,7 +34,7 @@ type checked struct {
 	metrics *prometheus.Registry
 }
 
-func startChecked(t *testing.T) *checked {
+func startChecked(t testing.TB) *checked {
 	t.Helper()
 	c := &checked{t: t, journal: &journal.Memory{}, metrics: prometheus.NewRegistry()}
 	c.reg = c.openRegistry()
