@@ -2,6 +2,7 @@ package rules
 
 import (
 	"encoding"
+	"encoding/json"
 	"fmt"
 	"math"
 	"math/big"
@@ -74,7 +75,7 @@ func plainOf(v reflect.Value) any {
 		return v.Interface()
 	case v.Type() == ratType:
 		r := v.Interface().(big.Rat)
-		return r.RatString()
+		return plainRat(&r, 0)
 	}
 	switch v.Kind() {
 	case reflect.Bool:
@@ -97,6 +98,41 @@ func plainOf(v reflect.Value) any {
 	return v.Interface()
 }
 
+// plainRat returns a number as a Decimal of a scale, as a text if it has no end.
+func plainRat(r *big.Rat, scale int) any {
+	if d, ok := decimalOfRat(r, scale); ok {
+		return d
+	}
+	return r.RatString()
+}
+
+// settle turns the decimals in a plain value into what the format of tag has for
+// them in an interface. It changes maps and lists in place.
+func settle(v any, tag string, depth int) any {
+	switch v := v.(type) {
+	case Decimal:
+		switch tag {
+		case jsonTag:
+			return json.Number(v.String())
+		case avroTag:
+			return v.Rat()
+		}
+	case map[string]any:
+		for k, item := range v {
+			if depth < maxDepth {
+				v[k] = settle(item, tag, depth+1)
+			}
+		}
+	case []any:
+		for i, item := range v {
+			if depth < maxDepth {
+				v[i] = settle(item, tag, depth+1)
+			}
+		}
+	}
+	return v
+}
+
 // assign puts a plain value into dst, whose type decides what may go there.
 // tag names the struct tag of the format.
 func assign(dst reflect.Value, v any, tag string, depth int) error {
@@ -114,8 +150,16 @@ func assign(dst reflect.Value, v any, tag string, depth int) error {
 	if dst.Type() == ratType {
 		r, ok := new(big.Rat), false
 		switch v := v.(type) {
+		case Decimal:
+			r, ok = v.Rat(), true
+		case *big.Rat:
+			r, ok = v, true
 		case string:
-			r, ok = r.SetString(v)
+			if d, err := ParseDecimal(v); err == nil {
+				r, ok = d.Rat(), true
+			} else if strings.Contains(v, "/") && len(v) <= 3*maxDecimalDigits {
+				r, ok = r.SetString(v)
+			}
 		case int64:
 			r, ok = r.SetInt64(v), true
 		case float64:
@@ -131,12 +175,12 @@ func assign(dst reflect.Value, v any, tag string, depth int) error {
 		return nil
 	}
 	if rv := reflect.ValueOf(v); rv.Type() == dst.Type() {
-		dst.Set(rv)
+		dst.Set(reflect.ValueOf(settle(v, tag, depth)))
 		return nil
 	}
 	switch dst.Kind() {
 	case reflect.Interface:
-		rv := reflect.ValueOf(v)
+		rv := reflect.ValueOf(settle(v, tag, depth))
 		if !rv.Type().AssignableTo(dst.Type()) {
 			return mismatch(dst, v)
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -148,6 +149,18 @@ func fileOf(v any) protoreflect.FileDescriptor {
 	return nil
 }
 
+// withImports appends a file to list after all that it imports, without those
+// that CEL knows.
+func withImports(f protoreflect.FileDescriptor, list []any) []any {
+	for i := range f.Imports().Len() {
+		imp := f.Imports().Get(i).FileDescriptor
+		if !imp.IsPlaceholder() && !strings.HasPrefix(imp.Path(), "google/protobuf/") && !slices.Contains(list, any(imp)) {
+			list = withImports(imp, list)
+		}
+	}
+	return append(list, f)
+}
+
 // celCache keeps compiled expressions.
 type celCache struct {
 	env   *cel.Env
@@ -177,7 +190,10 @@ func newCELCache(limit uint64) (*celCache, error) {
 		opts = append(opts, cel.Variable(name, cel.StringType))
 	}
 	opts = append(opts, cel.Variable("tags", cel.ListType(cel.StringType)), cel.Variable("now", cel.TimestampType))
-	env, err := cel.NewEnv(append(opts, stringFunctions()...)...)
+	opts = append(opts, stringFunctions()...)
+	opts = append(opts, decimalFunctions()...)
+	opts = append(opts, timestampFunctions()...)
+	env, err := cel.NewEnv(opts...)
 	if err != nil {
 		return nil, fmt.Errorf("rules: CEL: %w", err)
 	}
@@ -198,7 +214,7 @@ func (c *celCache) program(k celKey) (cel.Program, error) {
 	env := c.env
 	if k.file != nil {
 		var err error
-		if env, err = env.Extend(cel.TypeDescs(k.file)); err != nil {
+		if env, err = env.Extend(cel.TypeDescs(withImports(k.file, nil)...)); err != nil {
 			return nil, fmt.Errorf("types of %s: %w", k.file.Path(), err)
 		}
 	}
@@ -258,6 +274,8 @@ func plainResult(v ref.Val, left *int, depth int) (any, error) {
 		return v.Time, nil
 	case types.Duration:
 		return v.Duration, nil
+	case Decimal:
+		return v, nil
 	case traits.Mapper:
 		return plainMap(v, left, depth)
 	case traits.Lister:

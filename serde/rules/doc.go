@@ -21,7 +21,18 @@
 // What stands before the first ';' of a CEL expression is its guard: if it is
 // false, the rule is skipped. Beside the standard functions and CEL's string
 // functions there are isEmail, isHostname, isIpv4, isIpv6, isUri, isUriRef and
-// isUuid of strings, and the variable now. Expressions are bounded in length,
+// isUuid of strings, the variable now, and
+//
+//	decimal(v), decimal(bytes, scale)          of a number, a text, a confluent.type.Decimal
+//	+ - * / % < <= > >= == string double       of decimals
+//	decimals.add sub mul div mod               exact, but div rounds to 38 digits, half up
+//	decimals.eq lt le gt ge sign greatest least
+//	decimals.neg abs sqrt floor ceil
+//	decimals.round(d), (d, scale), trunc       half up, toward zero
+//	timestamp(n, precision)                    precision 0, 3, 6 or 9: seconds to nanos since 1970
+//	timestamp.of(v), timestamp.of(n, unit)     seconds, millis, micros or nanos
+//
+// Avro decimals are decimals for CEL, with the scale of the schema. Expressions are bounded in length,
 // depth and cost. A migration rule is of type JSONATA, or of type CEL with the
 // JSON form of the payload as message. JSONata expressions are bounded in time
 // (parameter jsonata.timeout.ms, 60000), depth (jsonata.max.depth, 1000) and

@@ -3,6 +3,7 @@ package rules
 import (
 	"encoding/json"
 	"fmt"
+	"math/big"
 	"reflect"
 
 	"github.com/dovetail-dev/dovetail/compat"
@@ -157,7 +158,18 @@ func (a *avroShape) walk(n *avro.Node, v reflect.Value, f *field, visit visitor,
 	case avro.Fixed, avro.Enum, avro.Null:
 		return v, nil
 	}
+	if v.Type() == ratType && n.Logical == avro.Decimal {
+		return leaf(v, f, avroTypeNames[n.Kind], func(f *field, _ any) (any, error) { return visit(f, avroPlain(n, v)) })
+	}
 	return leaf(v, f, avroTypeNames[n.Kind], visit)
+}
+
+// avroPlain is plainOf with the scale that the schema has for decimals.
+func avroPlain(n *avro.Node, v reflect.Value) any {
+	if r, ok := v.Interface().(big.Rat); ok && n.Logical == avro.Decimal {
+		return plainRat(&r, n.Scale)
+	}
+	return plainOf(v)
 }
 
 var avroTypeNames = map[avro.Kind]string{
@@ -354,7 +366,7 @@ func (a *avroShape) showAs(n *avro.Node, v reflect.Value, depth int) (any, error
 	}
 	switch {
 	case opaque(v.Type()):
-		return plainOf(v), nil
+		return avroPlain(n, v), nil
 	case n.Kind == avro.Record && v.Kind() == reflect.Struct:
 		out := map[string]any{}
 		fields := structFields(v.Type(), avroTag)

@@ -318,6 +318,13 @@ func fillField(m protoreflect.Message, f protoreflect.FieldDescriptor, v any, de
 func fillValue(zero protoreflect.Value, f protoreflect.FieldDescriptor, v any, depth int) (protoreflect.Value, error) {
 	if f.Message() != nil {
 		switch v := v.(type) {
+		case Decimal:
+			if f.Message().FullName() != decimalName {
+				break
+			}
+			return zero, fill(zero.Message(), map[string]any{
+				"value": v.bytes(), "scale": int64(v.scale), "precision": int64(digits(v.int())),
+			}, depth+1)
 		case map[string]any:
 			return zero, fill(zero.Message(), v, depth+1)
 		case proto.Message:
