@@ -61,6 +61,7 @@ type config struct {
 	tls        *tls.Config
 	header     http.Header
 	authorize  func(ctx context.Context) (string, error)
+	timeout    time.Duration
 	retries    int
 	backoff    time.Duration
 	maxBackoff time.Duration
@@ -110,6 +111,11 @@ func WithRetries(rounds int, backoff, maxBackoff time.Duration) Option {
 	return func(cfg *config) { cfg.retries, cfg.backoff, cfg.maxBackoff = rounds, backoff, maxBackoff }
 }
 
+// WithTimeout bounds each request to one address, answer included: an address that
+// takes longer counts as one that did not answer. Without it only the context
+// bounds a request.
+func WithTimeout(d time.Duration) Option { return func(cfg *config) { cfg.timeout = d } }
+
 // WithMaxResponseBytes bounds an answer. The default is
 // DefaultMaxResponseBytes.
 func WithMaxResponseBytes(n int64) Option { return func(cfg *config) { cfg.maxBytes = n } }
@@ -143,6 +149,9 @@ func New(urls []string, opts ...Option) (*Client, error) {
 	var faults []error
 	if cfg.retries < 0 || cfg.backoff < 0 || cfg.maxBackoff < cfg.backoff {
 		faults = append(faults, fmt.Errorf("srclient: retries %d with back-off from %v to %v", cfg.retries, cfg.backoff, cfg.maxBackoff))
+	}
+	if cfg.timeout < 0 {
+		faults = append(faults, fmt.Errorf("srclient: timeout of %v", cfg.timeout))
 	}
 	if cfg.maxBytes < 1 {
 		faults = append(faults, fmt.Errorf("srclient: maximum answer of %d bytes, want at least 1", cfg.maxBytes))

@@ -2,12 +2,17 @@ package srclient
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -336,6 +341,29 @@ func TestFailover(t *testing.T) {
 	}
 }
 
+// TestAnAddressThatHangsIsPassedOver: without WithTimeout only the context would
+// end the wait for it.
+func TestAnAddressThatHangsIsPassedOver(t *testing.T) {
+	hung := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	}))
+	defer hung.Close()
+	well := newFake(t, 200, `{}`)
+	c := newClient(t, []string{hung.URL, well.URL}, WithTimeout(50*time.Millisecond), WithRetries(1000, 0, 0))
+	for range 3 {
+		if err := c.Ping(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(well.requests()) < 3 {
+		t.Errorf("the well server got %d requests, want 3", len(well.requests()))
+	}
+	if _, err := New([]string{well.URL}, WithTimeout(-1)); err == nil {
+		t.Error("a negative timeout is taken")
+	}
+}
+
 func TestWhichStatusesAreRetried(t *testing.T) {
 	ctx := context.Background()
 	for status, again := range map[int]bool{
@@ -476,25 +504,58 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
+// TestMutualTLS has a server that lets in only who shows a certificate that it
+// trusts.
 func TestMutualTLS(t *testing.T) {
 	var seen atomic.Int32
 	f := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		seen.Add(int32(len(r.TLS.PeerCertificates)))
 		io.WriteString(w, `{}`)
 	}))
-	f.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
-	f.Config.ErrorLog = nil
+	f.Config.ErrorLog = log.New(io.Discard, "", 0)
+	trusted := x509.NewCertPool()
+	f.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert, VerifyConnection: func(s tls.ConnectionState) error {
+		_, err := s.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: trusted, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+		return err
+	}}
 	f.StartTLS()
 	defer f.Close()
+	trusted.AddCert(f.Certificate())
 	roots := x509.NewCertPool()
 	roots.AddCert(f.Certificate())
 	with := &tls.Config{RootCAs: roots, Certificates: f.TLS.Certificates}
-	if err := newClient(t, []string{f.URL}, WithTLS(with)).Ping(context.Background()); err != nil {
+	if err := newClient(t, []string{f.URL}, WithTLS(with)).Ping(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if seen.Load() != 1 {
 		t.Errorf("the server saw %d client certificates, want 1", seen.Load())
 	}
+	for name, refused := range map[string]*tls.Config{
+		"no certificate":       {RootCAs: roots},
+		"a stranger's":         {RootCAs: roots, Certificates: []tls.Certificate{selfSigned(t)}},
+		"a server not trusted": {Certificates: f.TLS.Certificates},
+	} {
+		if err := newClient(t, []string{f.URL}, WithTLS(refused), WithRetries(0, 0, 0)).Ping(t.Context()); !errors.Is(err, serde.ErrUnavailable) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if seen.Load() != 1 {
+		t.Errorf("somebody was let in who should not have been")
+	}
+}
+
+func selfSigned(t *testing.T) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
 func TestConnectionsAreReused(t *testing.T) {

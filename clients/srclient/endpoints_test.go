@@ -38,8 +38,8 @@ func TestEveryEndpointHasAMethod(t *testing.T) {
 		pattern := regexp.MustCompile(`:\w+`).ReplaceAllString(regexp.QuoteMeta(path), `[^/]+`)
 		routes[strings.ToUpper(m[1])+" "+path] = regexp.MustCompile("^" + strings.ReplaceAll(pattern, "%3A", ":") + "$")
 	}
-	if len(routes) < 60 {
-		t.Fatalf("only %d routes were found in the table", len(routes))
+	if all := strings.Count(string(table), "{http.Method"); all == 0 || len(routes) != all {
+		t.Fatalf("%d of the table's %d routes were understood", len(routes), all)
 	}
 
 	var mu sync.Mutex
@@ -47,15 +47,18 @@ func TestEveryEndpointHasAMethod(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
-		known := false
+		// A router prefers the route with fewer parameters.
+		found := ""
 		for name, pattern := range routes {
-			if strings.HasPrefix(name, r.Method+" ") && pattern.MatchString(r.URL.Path) {
-				seen[name], known = true, true
+			if strings.HasPrefix(name, r.Method+" ") && pattern.MatchString(r.URL.Path) &&
+				(found == "" || strings.Count(name, "/:") < strings.Count(found, "/:")) {
+				found = name
 			}
 		}
-		if !known {
+		if found == "" {
 			t.Errorf("a method asks for %s %s, which is in no table", r.Method, r.URL.Path)
 		}
+		seen[found] = true
 		_, _ = w.Write([]byte("{}"))
 	}))
 	defer server.Close()

@@ -90,6 +90,11 @@ func (c *Client) try(ctx context.Context, base string, r request, body []byte) (
 	if len(r.query) > 0 {
 		target += "?" + r.query.Encode()
 	}
+	if c.cfg.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.cfg.timeout)
+		defer cancel()
+	}
 	req, err := http.NewRequestWithContext(ctx, r.method, target, bytes.NewReader(body))
 	if err != nil {
 		return false, 0, fmt.Errorf("srclient: %w", err)
