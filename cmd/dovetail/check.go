@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,9 +20,9 @@ import (
 
 func newCheck() *cobra.Command {
 	var (
-		who        credentials
+		who        connection
+		answer     output
 		against    []string
-		registry   string
 		level      string
 		policy     string
 		format     string
@@ -40,6 +43,9 @@ it was; symbolic links are passed over.
 Paths are printed from the current folder; in the forms github and sarif from the
 root of the repository, as those services expect them.
 
+Without --against it compares with the registry of $DOVETAIL_REGISTRY, if that is
+set. --output table is --format text.
+
 Exit status: 0 compatible, 1 incompatible, 2 cannot tell.`,
 		Example: `  dovetail check schemas --against main
   dovetail check schemas --against v1.4.0 --against v1.3.0 --level FULL_TRANSITIVE
@@ -48,16 +54,25 @@ Exit status: 0 compatible, 1 incompatible, 2 cannot tell.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cannotTell := func(err error) error { return exitStatus{check.ExitCannotTell, err} }
-			if err := fillFromEnv(cmd, credentialFlags, os.LookupEnv); err != nil {
+			if err := fillFromEnv(cmd, append([]string{"output", "timeout"}, credentialFlags...), os.LookupEnv); err != nil {
 				return cannotTell(err)
+			}
+			if who.registry == "" && len(against) == 0 {
+				who.registry = os.Getenv(envName("registry"))
 			}
 			folder := "."
 			if len(args) == 1 {
 				folder = args[0]
 			}
-			write := check.Writers[format]
+			switch f := cmd.Flags(); {
+			case f.Changed("format") && f.Changed("output") && answer.form != "table":
+				return cannotTell(errors.New("--format and --output exclude each other"))
+			case !f.Changed("format") && answer.form != "table":
+				format = string(answer.form)
+			}
+			write := reportWriters[format]
 			if write == nil {
-				return cannotTell(fmt.Errorf("--format %q: want one of %s", format, strings.Join(sortedKeys(check.Writers), ", ")))
+				return cannotTell(fmt.Errorf("--format %q: want one of %s", format, strings.Join(sortedKeys(reportWriters), ", ")))
 			}
 			opts := check.Options{Compare: compat.Options{Policy: compat.Policy(strings.ToUpper(policy))}}
 			var err error
@@ -81,11 +96,11 @@ Exit status: 0 compatible, 1 incompatible, 2 cannot tell.`,
 			}
 			var base check.Baseline
 			switch {
-			case registry != "" && len(against) > 0:
+			case who.registry != "" && len(against) > 0:
 				return cannotTell(errors.New("--against and --registry exclude each other"))
-			case registry != "":
+			case who.registry != "":
 				var client *srclient.Client
-				if client, err = who.registry(registry); err == nil {
+				if client, err = who.openRegistry(); err == nil {
 					defer client.Close()
 					base, err = check.NewRegistry(client, subjects, !cmd.Flags().Changed("level"))
 				}
@@ -109,16 +124,36 @@ Exit status: 0 compatible, 1 incompatible, 2 cannot tell.`,
 		},
 	}
 	f := cmd.Flags()
-	who.flags(f)
+	who.credentials.flags(cmd, f)
+	answer.flag(cmd)
 	f.StringArrayVar(&against, "against", nil, "git ref to compare with; repeat it, newest first, for a history")
-	f.StringVar(&registry, "registry", "", "URL of a registry to compare with")
+	f.StringVar(&who.registry, "registry", "", "URL of a registry to compare with, or several separated by commas ($DOVETAIL_REGISTRY, unless there is --against)")
+	f.DurationVar(&who.timeout, "timeout", 10*time.Second, "how long to wait for each answer of the registry ($DOVETAIL_TIMEOUT)")
 	f.StringVar(&level, "level", compat.LevelBackward.String(), "compatibility level; with --registry the subject's own level holds unless this is given")
 	f.StringVar(&policy, "policy", string(compat.PolicyStrict), "compatibility policy of JSON Schema: STRICT or LENIENT")
-	f.StringVar(&format, "format", "text", "form of the answer: text, github, sarif, junit or json")
+	f.StringVar(&format, "format", "text", "form of the answer: text, github, sarif, junit, json or yaml")
 	f.StringArrayVarP(&protoPaths, "proto-path", "I", nil, "further folder, below the checked one, in which Protobuf imports are looked for")
 	f.StringToStringVar(&subjects, "subject", nil, "file=subject, for --registry; the default is the file's name without its ending")
+	oneOf(cmd, "format", sortedKeys(reportWriters)...)
+	oneOf(cmd, "policy", string(compat.PolicyStrict), string(compat.PolicyLenient))
+	complete(cmd, "level", completeLevels)
+	complete(cmd, "against", completeRefs)
+	cmd.ValidArgsFunction = positions(completeFolders)
 	return cmd
 }
+
+// reportWriters are the forms that a report can have.
+var reportWriters = func() map[string]check.Writer {
+	all := maps.Clone(check.Writers)
+	all["yaml"] = func(w io.Writer, r *check.Report) error {
+		text, err := asYAML(r)
+		if err == nil {
+			_, err = w.Write(text)
+		}
+		return err
+	}
+	return all
+}()
 
 // reportFolder returns the name of the checked folder as the reader of a report
 // knows it. Code hosts want paths from the root of the repository.

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -38,14 +40,22 @@ func (c *connection) flags(cmd *cobra.Command, registry, kafka bool) {
 		f.StringVar(&c.kafka, "kafka", "127.0.0.1:9092", "brokers to start from, host:port separated by commas ($DOVETAIL_KAFKA)")
 	}
 	f.DurationVar(&c.timeout, "timeout", 10*time.Second, "how long to wait for a server ($DOVETAIL_TIMEOUT)")
-	c.credentials.flags(f)
-	cmd.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return connectionEnv(cmd, os.LookupEnv) }
+	c.credentials.flags(cmd, f)
+	cmd.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if err := connectionEnv(cmd, os.LookupEnv); err != nil {
+			return exitStatus{2, err}
+		}
+		return nil
+	}
 }
 
 // connectionEnv fills the flags of a connection that the command line left out.
 func connectionEnv(cmd *cobra.Command, lookupEnv func(string) (string, bool)) error {
-	return fillFromEnv(cmd, append([]string{"registry", "kafka", "timeout", "output"}, credentialFlags...), lookupEnv)
+	return fillFromEnv(cmd, connectionFlags, lookupEnv)
 }
+
+// connectionFlags are the names of the flags that are variables, too.
+var connectionFlags = append([]string{"registry", "kafka", "timeout", "output"}, credentialFlags...)
 
 func fillFromEnv(cmd *cobra.Command, names []string, lookupEnv func(string) (string, bool)) error {
 	var faults []error
@@ -65,7 +75,7 @@ func fillFromEnv(cmd *cobra.Command, names []string, lookupEnv func(string) (str
 
 // openRegistry returns a client of the registry.
 func (c *connection) openRegistry() (*srclient.Client, error) {
-	return c.credentials.registry(c.registry, srclient.WithRetries(1, 100*time.Millisecond, time.Second))
+	return c.credentials.registryAt(c.registry, srclient.WithRetries(1, 100*time.Millisecond, time.Second), srclient.WithTimeout(c.timeout))
 }
 
 // registryError adds to an error of the registry what to do about it.
@@ -74,6 +84,8 @@ func (c *connection) registryError(err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case wantsCertificate(err):
+		return fmt.Errorf("the registry at %s wants a certificate that it knows: give --cert and --cert-key (%w)", hideUser(c.registry), err)
 	case !errors.As(err, &answered):
 		return fmt.Errorf("no registry answers at %s: start one with `dovetail serve`, or name another with --registry or DOVETAIL_REGISTRY (%w)", hideUser(c.registry), err)
 	case answered.Code == srclient.UnreadableAnswer:
@@ -130,14 +142,40 @@ func (c *connection) openKafka(ctx context.Context, opts ...kgo.Opt) (*kgo.Clien
 func (c *connection) notLetIn(err error) error {
 	var unknown x509.UnknownAuthorityError
 	switch {
+	case errors.Is(err, kerr.SaslAuthenticationFailed) && c.user == "":
+		return fmt.Errorf("the broker at %s does not take this token (%w)", c.kafka, err)
 	case errors.Is(err, kerr.SaslAuthenticationFailed):
 		return fmt.Errorf("the broker at %s does not take user %q with this password (%w)", c.kafka, c.user, err)
+	case errors.Is(err, kerr.UnsupportedSaslMechanism) && c.user == "":
+		return fmt.Errorf("the broker at %s takes no token, SASL/OAUTHBEARER (%w)", c.kafka, err)
 	case errors.Is(err, kerr.UnsupportedSaslMechanism):
 		return fmt.Errorf("the broker at %s does not know --sasl-mechanism %s (%w)", c.kafka, c.mechanism, err)
+	case wantsCertificate(err):
+		return fmt.Errorf("the broker at %s wants a certificate that it knows: give --cert and --cert-key (%w)", c.kafka, err)
 	case errors.As(err, &unknown):
 		return fmt.Errorf("the certificate of the broker at %s is of an authority that is not known here: name it with --ca (%w)", c.kafka, err)
 	}
 	return nil
+}
+
+// wantsCertificate reports whether err is the alert of a server that was shown no
+// certificate, or one that it does not trust.
+func wantsCertificate(err error) bool {
+	const (
+		badCertificate      tls.AlertError = 42
+		unknownAuthority    tls.AlertError = 48
+		certificateRequired tls.AlertError = 116
+	)
+	var alert tls.AlertError
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "remote error" && op.Err != nil {
+		for _, want := range []tls.AlertError{badCertificate, unknownAuthority, certificateRequired} {
+			if op.Err.Error() == want.Error() {
+				return true
+			}
+		}
+	}
+	return errors.As(err, &alert) && (alert == badCertificate || alert == unknownAuthority || alert == certificateRequired)
 }
 
 // admin runs one command of an administrator of the broker.
@@ -167,7 +205,7 @@ func (c *connection) look(ctx context.Context, run func(context.Context, *cluste
 // kafkaError says in words what the commonest errors of a broker ask for.
 func kafkaError(err error) error {
 	if errors.Is(err, cluster.ErrNoGroup) {
-		return fmt.Errorf("%w: `dovetail group list` shows what there is", err)
+		return advised(err, "`dovetail group list` shows what there is")
 	}
 	var k *kerr.Error
 	if !errors.As(err, &k) {
@@ -175,13 +213,26 @@ func kafkaError(err error) error {
 	}
 	switch k {
 	case kerr.UnknownTopicOrPartition:
-		return fmt.Errorf("%w: `dovetail topic list` shows what there is", err)
+		return advised(err, "`dovetail topic list` shows what there is")
 	case kerr.GroupIDNotFound:
-		return fmt.Errorf("%w: `dovetail group list` shows what there is", err)
+		return advised(err, "`dovetail group list` shows what there is")
 	case kerr.NonEmptyGroup:
-		return fmt.Errorf("%w: stop its members first", err)
+		return advised(err, "stop its members first")
 	case kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed, kerr.ClusterAuthorizationFailed:
-		return fmt.Errorf("%w: ask an administrator for the permission", err)
+		return advised(err, "ask an administrator for the permission")
 	}
 	return err
 }
+
+// advisedError is an error of a broker, whose sentence ends in a full stop, and
+// what to do about it.
+type advisedError struct {
+	err    error
+	advice string
+}
+
+func advised(err error, advice string) error { return &advisedError{err, advice} }
+
+func (e *advisedError) Error() string { return strings.TrimRight(e.err.Error(), ".") + ": " + e.advice }
+
+func (e *advisedError) Unwrap() error { return e.err }

@@ -41,15 +41,19 @@ it is stopped. Keys and values that were written with a schema of the registry
 are printed as documents, whatever version they have; everything else as it is.
 
 --from says where to begin: start, end, an offset (of each partition), a point in
-time (2026-03-01T12:00:00Z), or a duration ago (15m). With --group the group's
-committed offsets go before it, partitions are shared with its other members, and
-what was printed is committed.`,
+time (2026-03-01T12:00:00Z; UTC if it names no zone), or a duration ago (15m). With
+--group the group's committed offsets go before it, partitions are shared with its
+other members, and what was printed is committed.
+
+Each line is a JSON object with topic, partition, offset, timestamp, key, headers,
+schemaId and value. What is no text is {"base64":…}. Ctrl-C ends --follow, with exit
+status 0.`,
 		Example: `  dovetail consume orders
   dovetail consume orders --from 15m --follow
   dovetail consume orders -n 10 --from end --follow --value-only
   dovetail consume orders --group audit --follow`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: c.completeTopics,
+		ValidArgsFunction: positions(c.completeTopics),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.run(cmd.Context(), args[0], cmd.OutOrStdout(), time.Now())
 		},
@@ -64,12 +68,17 @@ what was printed is committed.`,
 	f.BoolVar(&c.valueOnly, "value-only", false, "print the values alone")
 	f.BoolVar(&c.raw, "raw", false, "take nothing for framed; ask no registry")
 	f.BoolVar(&c.uncommitted, "uncommitted", false, "print records of open and aborted transactions, too")
+	oneOf(cmd, "from", "start", "end", "15m", "1h", "24h")
+	complete(cmd, "group", c.completeGroups)
 	return cmd
 }
 
 func (c *consumeCommand) run(ctx context.Context, topic string, w io.Writer, now time.Time) error {
 	if c.group != "" && c.partition >= 0 {
 		return exitStatus{2, errors.New("--group shares partitions by itself: leave --partition out")}
+	}
+	if c.limit < 0 {
+		return exitStatus{2, fmt.Errorf("--limit %d: want a number of records; 0 is all", c.limit)}
 	}
 	offset, err := parseFrom(c.from, now)
 	if err != nil {
@@ -111,7 +120,10 @@ func (c *consumeCommand) run(ctx context.Context, topic string, w io.Writer, now
 	}
 	out := bufio.NewWriter(w)
 	err = c.print(ctx, client, topic, t, reader, out)
-	return errors.Join(kafkaError(err), out.Flush())
+	if err != nil {
+		return kafkaError(err)
+	}
+	return out.Flush()
 }
 
 // parseFrom reads --from.

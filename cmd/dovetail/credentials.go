@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl/oauth"
@@ -37,17 +38,21 @@ const (
 )
 
 // credentialFlags are the names of the flags.
-var credentialFlags = []string{"tls", "ca", "cert", "key", "user", "password-file", "sasl-mechanism", "bearer-token-file"}
+var credentialFlags = []string{"tls", "ca", "cert", "cert-key", "user", "password-file", "sasl-mechanism", "bearer-token-file"}
 
-func (c *credentials) flags(f *pflag.FlagSet) {
+func (c *credentials) flags(cmd *cobra.Command, f *pflag.FlagSet) {
 	f.BoolVar(&c.tls, "tls", false, "brokers speak TLS; --ca and --cert say so, too ($DOVETAIL_TLS)")
 	f.StringVar(&c.ca, "ca", "", "PEM file with the authorities that servers are known by; the machine's otherwise ($DOVETAIL_CA)")
 	f.StringVar(&c.cert, "cert", "", "PEM file with the certificate to show servers ($DOVETAIL_CERT)")
-	f.StringVar(&c.key, "key", "", "PEM file with the private key of --cert ($DOVETAIL_KEY)")
+	f.StringVar(&c.key, "cert-key", "", "PEM file with the private key of --cert ($DOVETAIL_CERT_KEY)")
 	f.StringVar(&c.user, "user", "", "who to be: SASL to brokers, basic authentication to the registry ($DOVETAIL_USER)")
 	f.StringVar(&c.passwordFile, "password-file", "", "file with the password of --user; or give it as $DOVETAIL_PASSWORD ($DOVETAIL_PASSWORD_FILE)")
 	f.StringVar(&c.mechanism, "sasl-mechanism", "SCRAM-SHA-512", "how to prove it to brokers: SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN ($DOVETAIL_SASL_MECHANISM)")
 	f.StringVar(&c.bearerFile, "bearer-token-file", "", "file with a token for the registry, and for brokers that take OAUTHBEARER; or give it as $DOVETAIL_BEARER_TOKEN ($DOVETAIL_BEARER_TOKEN_FILE)")
+	oneOf(cmd, "sasl-mechanism", "SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN")
+	for _, name := range []string{"ca", "cert", "cert-key"} {
+		complete(cmd, name, cobra.FixedCompletions([]string{"pem", "crt", "key"}, cobra.ShellCompDirectiveFilterFileExt))
+	}
 }
 
 // loaded are credentials that have been read.
@@ -111,7 +116,7 @@ func secret(flag, file, env string, lookupEnv func(string) (string, bool)) (stri
 // config returns how TLS is to be spoken, nil if no flag says anything.
 func (c *credentials) config() (*tls.Config, error) {
 	if (c.cert == "") != (c.key == "") {
-		return nil, errors.New("--cert and --key belong together")
+		return nil, errors.New("--cert and --cert-key belong together")
 	}
 	if !c.tls && c.ca == "" && c.cert == "" {
 		return nil, nil
@@ -130,16 +135,16 @@ func (c *credentials) config() (*tls.Config, error) {
 	if c.cert != "" {
 		pair, err := tls.LoadX509KeyPair(c.cert, c.key)
 		if err != nil {
-			return nil, fmt.Errorf("--cert, --key: %w", err)
+			return nil, fmt.Errorf("--cert, --cert-key: %w", err)
 		}
 		out.Certificates = []tls.Certificate{pair}
 	}
 	return out, nil
 }
 
-// registry returns a client of the registry at URLs separated by commas.
+// registryAt returns a client of the registry at URLs separated by commas.
 // Credentials in a URL stand back behind those of flags.
-func (c *credentials) registry(urls string, opts ...srclient.Option) (*srclient.Client, error) {
+func (c *credentials) registryAt(urls string, opts ...srclient.Option) (*srclient.Client, error) {
 	l, err := c.load(os.LookupEnv)
 	if err != nil {
 		return nil, exitStatus{2, err}

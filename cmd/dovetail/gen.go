@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -31,9 +32,9 @@ func newGen() *cobra.Command {
 
 func newGenGo() *cobra.Command {
 	var (
-		who                         credentials
-		pkg, out, registry, version string
-		subjects                    []string
+		who               connection
+		pkg, out, version string
+		subjects          []string
 	)
 	cmd := &cobra.Command{
 		Use:   "go [file.avsc ...]",
@@ -53,17 +54,22 @@ Without --package it is called as go generate says ($GOPACKAGE), else "schemas".
   //go:generate dovetail gen go order.avsc --out order_gen.go`,
 		RunE: func(cmd *cobra.Command, files []string) error {
 			var schemas []gen.Schema
-			err := fillFromEnv(cmd, credentialFlags, os.LookupEnv)
+			err := fillFromEnv(cmd, append([]string{"timeout"}, credentialFlags...), os.LookupEnv)
+			if who.registry == "" && len(files) == 0 {
+				who.registry = os.Getenv(envName("registry"))
+			}
 			switch {
 			case err != nil:
-			case registry != "" && len(files) > 0:
+			case who.registry != "" && len(files) > 0:
 				err = errors.New("files and --registry exclude each other")
-			case registry == "" && len(subjects) > 0:
-				err = errors.New("--subject needs --registry URL")
-			case registry != "" && len(subjects) == 0:
+			case len(files) > 0 && len(subjects) > 0:
+				err = errors.New("files and --subject exclude each other")
+			case who.registry == "" && len(subjects) > 0:
+				err = errors.New("--subject needs --registry URL or DOVETAIL_REGISTRY")
+			case len(subjects) > 0:
+				schemas, err = subjectsToGenerate(cmd.Context(), &who, subjects, version)
+			case cmd.Flags().Changed("registry"):
 				err = errors.New("--registry needs --subject; repeat it for several")
-			case registry != "":
-				schemas, err = subjectsToGenerate(cmd.Context(), &who, registry, subjects, version)
 			case len(files) == 0:
 				err = errors.New("name .avsc files, or a registry and a subject")
 			default:
@@ -83,12 +89,15 @@ Without --package it is called as go generate says ($GOPACKAGE), else "schemas".
 		},
 	}
 	f := cmd.Flags()
-	who.flags(f)
+	who.credentials.flags(cmd, f)
 	f.StringVar(&pkg, "package", "", "package of the file")
 	f.StringVarP(&out, "out", "o", "", "file to write; standard output if empty")
-	f.StringVar(&registry, "registry", "", "URL of a registry, or several separated by commas")
+	f.StringVar(&who.registry, "registry", "", "URL of a registry, or several separated by commas ($DOVETAIL_REGISTRY, unless there are files)")
+	f.DurationVar(&who.timeout, "timeout", 10*time.Second, "how long to wait for each answer of the registry ($DOVETAIL_TIMEOUT)")
 	f.StringArrayVar(&subjects, "subject", nil, "subject in the registry; repeat it for several")
 	f.StringVar(&version, "version", "latest", "version of the subjects")
+	complete(cmd, "subject", who.completeSubjects)
+	cmd.ValidArgsFunction = cobra.FixedCompletions([]string{"avsc"}, cobra.ShellCompDirectiveFilterFileExt)
 	return cmd
 }
 
@@ -143,7 +152,7 @@ func filesToGenerate(files []string) ([]gen.Schema, error) {
 }
 
 // subjectsToGenerate reads one version of each subject, with its references.
-func subjectsToGenerate(ctx context.Context, who *credentials, registry string, subjects []string, version string) ([]gen.Schema, error) {
+func subjectsToGenerate(ctx context.Context, who *connection, subjects []string, version string) ([]gen.Schema, error) {
 	number := schema.Latest
 	if version != "latest" {
 		n, err := strconv.ParseInt(version, 10, 32)
@@ -152,7 +161,7 @@ func subjectsToGenerate(ctx context.Context, who *credentials, registry string, 
 		}
 		number = schema.Version(n)
 	}
-	client, err := who.registry(registry)
+	client, err := who.openRegistry()
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +175,7 @@ func subjectsToGenerate(ctx context.Context, who *credentials, registry string, 
 		subject := schema.Subject(name)
 		found, err := client.Version(ctx, subject, number, false)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, fmt.Errorf("%s: %w", name, who.registryError(err))
 		}
 		label := fmt.Sprintf("%s version %d", name, found.Version)
 		if t := found.Type.OrDefault(); t != schema.Avro {

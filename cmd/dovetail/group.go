@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -35,18 +33,6 @@ func newGroup() *cobra.Command {
 	g.output.flag(cmd)
 	cmd.AddCommand(g.list(), g.describe(), g.delete())
 	return cmd
-}
-
-func (g *groupCommand) complete(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	_ = connectionEnv(cmd, os.LookupEnv)
-	g.timeout = min(g.timeout, 2*time.Second)
-	var names []string
-	_ = g.admin(cmd.Context(), func(ctx context.Context, a *kadm.Client) error {
-		list, err := a.ListGroups(ctx)
-		names = list.Groups()
-		return err
-	})
-	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 func (g *groupCommand) list() *cobra.Command {
@@ -80,7 +66,7 @@ func (g *groupCommand) describe() *cobra.Command {
 still to be consumed. If --registry is the address of the same dovetail serve,
 BEHIND is the age of the oldest of them.`,
 		Args:              cobra.MinimumNArgs(1),
-		ValidArgsFunction: g.complete,
+		ValidArgsFunction: anyOf(g.completeGroups),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return g.lookLive(cmd.Context(), g.liveGroups, func(ctx context.Context, v *cluster.View, l *live) error {
 				views, err := v.Groups(ctx, args...)
@@ -174,22 +160,23 @@ func (g *groupCommand) delete() *cobra.Command {
 		Use:               "delete group…",
 		Short:             "Delete groups without members, with their committed offsets",
 		Args:              cobra.MinimumNArgs(1),
-		ValidArgsFunction: g.complete,
+		ValidArgsFunction: anyOf(g.completeGroups),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return g.admin(cmd.Context(), func(ctx context.Context, a *kadm.Client) error {
 				answers, err := a.DeleteGroups(ctx, args...)
 				if err != nil {
 					return err
 				}
+				deleted := []string{}
 				var faults []error
 				for _, name := range slices.Sorted(slices.Values(args)) {
 					if r := answers[name]; r.Err != nil {
 						faults = append(faults, fmt.Errorf("group %s: %w", name, r.Err))
 						continue
 					}
-					fmt.Fprintf(cmd.OutOrStdout(), "deleted %s\n", name)
+					deleted = append(deleted, name)
 				}
-				return errors.Join(faults...)
+				return errors.Join(append(faults, g.done(cmd.OutOrStdout(), "deleted", deleted))...)
 			})
 		},
 	}

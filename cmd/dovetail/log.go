@@ -20,6 +20,24 @@ import (
 // logCommand holds what the verbs of `dovetail log` share.
 type logCommand struct {
 	dataDir string
+	output
+}
+
+// logFinding is a finding in the log of a partition.
+type logFinding struct {
+	Log string `json:"log"` // as its folder is called, such as orders-3
+	commitlog.Finding
+}
+
+// logRepair is what repair did, or would do, about a finding.
+type logRepair struct {
+	logFinding
+	Repaired       bool   `json:"repaired"`
+	LostBytes      int64  `json:"lostBytes,omitempty"`
+	FirstLost      int64  `json:"firstLostOffset,omitempty"`
+	EndLost        int64  `json:"endLostOffset,omitempty"`
+	KeptBytesAfter int64  `json:"keptBytesAfter,omitempty"`
+	Copy           string `json:"copy,omitempty"` // of the file as it was
 }
 
 func newLog() *cobra.Command {
@@ -31,6 +49,14 @@ func newLog() *cobra.Command {
   dovetail log repair --data-dir /var/lib/dovetail orders-3 --yes`,
 	}
 	cmd.PersistentFlags().StringVar(&l.dataDir, "data-dir", "./dovetail-data", "the data directory of the broker, which must not run")
+	_ = cmd.MarkPersistentFlagDirname("data-dir")
+	l.output.flag(cmd)
+	cmd.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if err := fillFromEnv(cmd, []string{"output"}, os.LookupEnv); err != nil {
+			return exitStatus{2, err}
+		}
+		return nil
+	}
 	cmd.AddCommand(l.check(), l.repair())
 	return cmd
 }
@@ -45,36 +71,46 @@ changes nothing.
 
 The exit status is 0 if nothing is lost, 1 if something is damaged and 2 if the
 files could not be checked.`,
+		ValidArgsFunction: anyOf(completePartitions(&l.dataDir)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			damaged := 0
+			all, damaged := []logFinding{}, 0
 			err := l.each(args, func(name string, o commitlog.Options) error {
 				found, err := commitlog.Inspect(o)
 				for _, f := range found {
-					printFinding(cmd.OutOrStdout(), name, f)
+					all = append(all, logFinding{name, f})
 					if !f.Harmless {
 						damaged++
 					}
 				}
 				return err
 			})
+			if written := l.print(cmd.OutOrStdout(), all, func(w io.Writer) {
+				for _, f := range all {
+					printFinding(w, f)
+				}
+				if err == nil && damaged == 0 {
+					fmt.Fprintln(w, "nothing is damaged")
+				}
+			}); written != nil {
+				return written
+			}
 			switch {
 			case err != nil:
 				return exitStatus{2, err}
 			case damaged > 0:
 				return exitStatus{1, fmt.Errorf("%s", count(damaged, "damaged file"))}
 			}
-			fmt.Fprintln(cmd.OutOrStdout(), "nothing is damaged")
 			return nil
 		},
 	}
 }
 
-func printFinding(w io.Writer, name string, f commitlog.Finding) {
+func printFinding(w io.Writer, f logFinding) {
 	where := ""
 	if f.Pos >= 0 {
 		where = fmt.Sprintf(", byte %d, offset %d", f.Pos, f.Offset)
 	}
-	fmt.Fprintf(w, "%s/%s%s: %s\n  remedy: %s\n", name, f.File, where, f.Fault, f.Remedy)
+	fmt.Fprintf(w, "%s/%s%s: %s\n  remedy: %s\n", f.Log, f.File, where, f.Fault, f.Remedy)
 }
 
 func (l *logCommand) repair() *cobra.Command {
@@ -85,9 +121,9 @@ func (l *logCommand) repair() *cobra.Command {
 		Long: `Repair takes the damaged part out of each log file that check finds damaged. The
 batches before and behind it stay, with their offsets; the file as it was is kept
 beside it with the suffix .damaged. Without --yes it only says what it would do.`,
+		ValidArgsFunction: anyOf(completePartitions(&l.dataDir)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			w := cmd.OutOrStdout()
-			repaired := 0
+			all := []logRepair{}
 			err := l.each(args, func(name string, o commitlog.Options) error {
 				// Each round mends the first fault of one file and leaves the file smaller.
 				for {
@@ -101,8 +137,7 @@ beside it with the suffix .damaged. Without --yes it only says what it would do.
 					}
 					f := found[at]
 					if !yes {
-						printFinding(w, name, f)
-						repaired++
+						all = append(all, logRepair{logFinding: logFinding{name, f}})
 						return nil
 					}
 					if o.RecoveryPoint, err = l.forget(name, f.Damage.Offset); err != nil {
@@ -112,17 +147,23 @@ beside it with the suffix .damaged. Without --yes it only says what it would do.
 					if err != nil {
 						return err
 					}
-					repaired++
-					fmt.Fprintf(w, "%s/%s: dropped %d bytes at byte %d, offsets %d to %d; kept %d bytes before and %d behind; the file as it was is %s\n",
-						name, f.File, r.LostBytes, f.Pos, r.FirstLostOffset, max(r.EndLostOffset-1, r.FirstLostOffset), f.Pos, r.KeptBytes, r.Copy)
+					all = append(all, logRepair{logFinding{name, f}, true, r.LostBytes, r.FirstLostOffset, r.EndLostOffset, r.KeptBytes, r.Copy})
 				}
 			})
+			if written := l.print(cmd.OutOrStdout(), all, func(w io.Writer) {
+				for _, r := range all {
+					printRepair(w, r)
+				}
+				if err == nil && len(all) == 0 {
+					fmt.Fprintln(w, "nothing to repair")
+				}
+			}); written != nil {
+				return written
+			}
 			switch {
 			case err != nil:
 				return exitStatus{2, err}
-			case repaired == 0:
-				fmt.Fprintln(w, "nothing to repair")
-			case !yes:
+			case len(all) > 0 && !yes:
 				return exitStatus{1, errors.New("nothing was changed: --yes repairs what is listed")}
 			}
 			return nil
@@ -130,6 +171,15 @@ beside it with the suffix .damaged. Without --yes it only says what it would do.
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do it")
 	return cmd
+}
+
+func printRepair(w io.Writer, r logRepair) {
+	if !r.Repaired {
+		printFinding(w, r.logFinding)
+		return
+	}
+	fmt.Fprintf(w, "%s/%s: dropped %d bytes at byte %d, offsets %d to %d; kept %d bytes before and %d behind; the file as it was is %s\n",
+		r.Log, r.File, r.LostBytes, r.Pos, r.FirstLost, max(r.EndLost-1, r.FirstLost), r.Pos, r.KeptBytesAfter, r.Copy)
 }
 
 // forget takes back what the data directory promises about a log from an offset on,

@@ -8,36 +8,41 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	os.Exit(run(ctx, os.Args[1:]))
+	ctx, stop := untilSignal(context.Background())
+	code := run(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
 }
 
 // run executes one command line and returns the exit status.
 func run(ctx context.Context, args []string) int {
 	root := newRoot()
 	root.SetArgs(args)
-	cmd, err := root.ExecuteContextC(ctx)
+	err := root.ExecuteContext(ctx)
+	var by stopped
 	var status exitStatus
 	switch {
 	case err == nil:
 		return 0
+	case readerGone(err):
+		return stopped{syscall.SIGPIPE}.status()
+	case errors.As(context.Cause(ctx), &by):
+		if !errors.Is(err, context.Canceled) && !errors.As(err, &by) {
+			fmt.Fprintln(os.Stderr, "dovetail:", err)
+		}
+		return by.status()
 	case errors.As(err, &status):
 		if status.err != nil {
 			fmt.Fprintln(os.Stderr, "dovetail:", status.err)
 		}
 		return status.code
-	case cmd == root: // which does nothing itself: no such command
-		fmt.Fprintf(os.Stderr, "dovetail: %v (see dovetail --help)\n", err)
-		return exitUsage
 	}
 	fmt.Fprintln(os.Stderr, "dovetail:", err)
 	return 1
@@ -53,21 +58,45 @@ func usageErrors(cmd *cobra.Command) {
 		return exitStatus{exitUsage, fmt.Errorf("%w (see %s --help)", err, c.CommandPath())}
 	}
 	cmd.SetFlagErrorFunc(wrap)
-	if cmd.HasParent() && cmd.HasSubCommands() && !cmd.Runnable() {
-		cmd.Args = cobra.NoArgs // a misspelt subcommand is no call for help
+	if cmd.HasSubCommands() && !cmd.Runnable() {
+		cmd.Args = noSuchCommand // a misspelt command is no call for help
 		cmd.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+		cmd.ValidArgsFunction = cobra.NoFileCompletions
+		cmd.SuggestionsMinimumDistance = 2
+	}
+	if cmd.ValidArgsFunction == nil && !strings.Contains(cmd.Use, " ") {
+		cmd.ValidArgsFunction = cobra.NoFileCompletions
 	}
 	if valid := cmd.Args; valid != nil {
+		named := cmd.HasSubCommands()
 		cmd.Args = func(c *cobra.Command, args []string) error {
-			if err := valid(c, args); err != nil {
+			switch err := valid(c, args); {
+			case err == nil:
+				return nil
+			case named:
 				return wrap(c, err)
 			}
-			return nil
+			_, wanted, ok := strings.Cut(c.Use, " ")
+			if !ok {
+				wanted = "no argument"
+			}
+			return wrap(c, fmt.Errorf("%s wants %s, and got %s", c.CommandPath(), wanted, count(len(args), "argument")))
 		}
 	}
 	for _, c := range cmd.Commands() {
 		usageErrors(c)
 	}
+}
+
+func noSuchCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	err := fmt.Errorf("%s has no command %q", c.CommandPath(), args[0])
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		err = fmt.Errorf("%w: did you mean %s?", err, strings.Join(near, " or "))
+	}
+	return err
 }
 
 // exitStatus is an error that chooses the exit status; err may be nil when
@@ -96,7 +125,10 @@ It speaks the Confluent Schema Registry REST API and the Kafka wire protocol, so
 the clients you have work as they are.
 
   dovetail serve                          run registry and broker
-  dovetail check schemas --against main   are my schema changes compatible?`,
+  dovetail check schemas --against main   are my schema changes compatible?
+
+Exit status: 0 done, 1 not done, 2 not understood; 130 after Ctrl-C, and 141 if
+whoever reads the output has gone.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -12,21 +13,35 @@ import (
 )
 
 // output is the flag -o: the form in which a command answers.
-type output struct{ form string }
+type output struct{ form outputForm }
 
+// outputForm is table, json or yaml.
+type outputForm string
+
+func (f *outputForm) String() string { return string(*f) }
+
+func (f *outputForm) Type() string { return "form" }
+
+func (f *outputForm) Set(s string) error {
+	switch form := outputForm(strings.ToLower(s)); form {
+	case "table", "json", "yaml":
+		*f = form
+		return nil
+	}
+	return errors.New("want table, json or yaml")
+}
+
+// flag adds the flag to a command and to those below it.
 func (o *output) flag(cmd *cobra.Command) {
-	cmd.PersistentFlags().StringVarP(&o.form, "output", "o", "table", "form of the answer: table, json or yaml ($DOVETAIL_OUTPUT)")
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json", "yaml"}, cobra.ShellCompDirectiveNoFileComp))
+	o.form = "table"
+	cmd.PersistentFlags().VarP(&o.form, "output", "o", "form of the answer: table, json or yaml ($DOVETAIL_OUTPUT)")
+	oneOf(cmd, "output", "table", "json", "yaml")
 }
 
 // print writes v as JSON or YAML, with the member names of its JSON tags, or what
 // table writes: lines of cells that end in tabs.
 func (o *output) print(w io.Writer, v any, table func(w io.Writer)) error {
-	switch strings.ToLower(o.form) {
-	case "table":
-		tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-		table(tw)
-		return tw.Flush()
+	switch o.form {
 	case "json":
 		text, err := json.MarshalIndent(v, "", "  ")
 		if err != nil {
@@ -42,7 +57,18 @@ func (o *output) print(w io.Writer, v any, table func(w io.Writer)) error {
 		_, err = w.Write(text)
 		return err
 	}
-	return exitStatus{2, fmt.Errorf("--output %q: want table, json or yaml", o.form)}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	table(tw)
+	return tw.Flush()
+}
+
+// done says what was done to which: a line each, or the list of names.
+func (o *output) done(w io.Writer, what string, names []string) error {
+	return o.print(w, names, func(w io.Writer) {
+		for _, name := range names {
+			fmt.Fprintf(w, "%s %s\n", what, name)
+		}
+	})
 }
 
 // asYAML keeps the names and the order that the JSON has, which is YAML already.

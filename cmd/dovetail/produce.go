@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/dovetail-dev/dovetail/clients/srclient"
@@ -32,9 +32,6 @@ type produceCommand struct {
 	acks        string
 }
 
-// maxLineBytes bounds a line of standard input.
-const maxLineBytes = 64 << 20
-
 func newProduce() *cobra.Command {
 	p := &produceCommand{}
 	cmd := &cobra.Command{
@@ -49,12 +46,15 @@ line and the place in it. Without that subject, or with --raw, the line is the
 value as it stands. Keys are text, unless there is a subject <topic>-key.
 
 With --envelope each line is a whole record, in the form that ` + "`dovetail consume`" + `
-prints: key, headers, partition, timestamp, value.`,
+prints: key, headers, timestamp and value count; the partition follows the key, as
+without.
+
+Ctrl-C ends the input: what was read before it is delivered.`,
 		Example: `  echo '{"id": 42}' | dovetail produce orders --key-from id
   dovetail produce orders --subject orders-value --version 3 < orders.ndjson
   dovetail consume orders | dovetail produce orders-copy --envelope`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: p.completeTopics,
+		ValidArgsFunction: positions(p.completeTopics),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.run(cmd.Context(), args[0], cmd.InOrStdin(), cmd.ErrOrStderr())
 		},
@@ -73,6 +73,9 @@ prints: key, headers, partition, timestamp, value.`,
 	f.Int32VarP(&p.partition, "partition", "p", -1, "partition; the default follows the key")
 	f.BoolVar(&p.envelope, "envelope", false, "lines are whole records")
 	f.StringVar(&p.acks, "acks", "all", "what to wait for: all (on the disk) or 1 (received)")
+	oneOf(cmd, "acks", "all", "1")
+	complete(cmd, "subject", p.completeSubjects)
+	complete(cmd, "key-subject", p.completeSubjects)
 	return cmd
 }
 
@@ -101,38 +104,59 @@ func (p *produceCommand) run(ctx context.Context, topic string, in io.Reader, st
 		return err
 	}
 	defer client.Close()
+	if err := p.checkPartition(ctx, client, topic); err != nil {
+		return err
+	}
 
 	sent, outcome := 0, deliveries{}
 	// The client's own time limit for a record counts from the record's
 	// timestamp, which is long ago for a record that is copied.
-	ctx, giveUp := context.WithCancelCause(ctx)
+	delivering, giveUp := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer giveUp(nil)
-	go outcome.watch(ctx, p.timeout, giveUp)
-	lines := bufio.NewScanner(in)
-	lines.Buffer(make([]byte, 64<<10), maxLineBytes)
-	number := 0
-	for lines.Scan() && outcome.err() == nil && ctx.Err() == nil {
-		number++
-		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
-			continue
+	go outcome.watch(delivering, p.timeout, giveUp)
+	var fault error
+	err = readLines(ctx, in, func(l inputLine) bool {
+		if outcome.err() != nil || delivering.Err() != nil {
+			return false
 		}
-		record, err := p.record(topic, bytes.Clone(lines.Bytes()), values, keys)
+		record, err := p.record(topic, l.text, values, keys)
 		if err != nil {
-			err = fmt.Errorf("line %d: %w", number, err)
-			return errors.Join(err, client.Flush(ctx), outcome.report(stderr, sent))
+			fault = fmt.Errorf("line %d: %w", l.number, err)
+			return false
 		}
 		sent++
 		outcome.sent()
-		line := number
-		client.Produce(ctx, record, func(_ *kgo.Record, err error) { outcome.done(line, err) })
+		client.Produce(delivering, record, func(_ *kgo.Record, err error) { outcome.done(l.number, err) })
+		return true
+	})
+	// What was read is delivered, whatever came after it.
+	if err := client.Flush(delivering); err != nil {
+		return errors.Join(context.Cause(delivering), outcome.report(stderr, sent))
 	}
-	if err := client.Flush(ctx); err != nil {
-		return errors.Join(context.Cause(ctx), outcome.report(stderr, sent))
+	failed := errors.Join(fault, outcome.report(stderr, sent))
+	var by stopped
+	if failed != nil && errors.As(err, &by) {
+		return failed
 	}
-	if err := lines.Err(); err != nil {
-		return errors.Join(fmt.Errorf("line %d: %w", number+1, err), outcome.report(stderr, sent))
+	return errors.Join(err, failed)
+}
+
+// checkPartition refuses a partition that the topic does not have. A topic that is
+// not there yet may get it.
+func (p *produceCommand) checkPartition(ctx context.Context, client *kgo.Client, topic string) error {
+	if p.partition < 0 {
+		return nil
 	}
-	return outcome.report(stderr, sent)
+	ctx, cancel := context.WithTimeout(ctx, p.timeout)
+	defer cancel()
+	details, err := kadm.NewClient(client).ListTopicsWithInternal(ctx, topic)
+	if err != nil {
+		return kafkaError(err)
+	}
+	if d := details[topic]; d.Err == nil && int(p.partition) >= len(d.Partitions) {
+		return fmt.Errorf("topic %s has no partition %d, only 0 to %d", topic, p.partition, len(d.Partitions)-1)
+	}
+	return nil
 }
 
 // deliveries collects what became of records.
@@ -272,7 +296,11 @@ func (p *produceCommand) record(topic string, line []byte, values, keys *documen
 		record.Timestamp = *l.Timestamp
 	}
 	for _, name := range sortedKeys(l.Headers) {
-		record.Headers = append(record.Headers, kgo.RecordHeader{Key: name, Value: []byte(l.Headers[name])})
+		value, err := service.ParseBare(l.Headers[name])
+		if err != nil {
+			return nil, fmt.Errorf("header %s: %w", name, err)
+		}
+		record.Headers = append(record.Headers, kgo.RecordHeader{Key: name, Value: value})
 	}
 	return record, nil
 }

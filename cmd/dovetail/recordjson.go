@@ -24,16 +24,16 @@ import (
 // Keys and values are as service.Converter.Show has them. A null value is a
 // tombstone.
 type recordLine struct {
-	Topic       string            `json:"topic,omitempty"`
-	Partition   *int32            `json:"partition,omitempty"`
-	Offset      *int64            `json:"offset,omitempty"`
-	Timestamp   *time.Time        `json:"timestamp,omitempty"`
-	Key         json.RawMessage   `json:"key,omitempty"`
-	Headers     map[string]string `json:"headers,omitempty"`
-	KeySchemaID schema.ID         `json:"keySchemaId,omitempty"`
-	SchemaID    schema.ID         `json:"schemaId,omitempty"`
-	Value       json.RawMessage   `json:"value"`
-	Error       string            `json:"error,omitempty"` // why the value is not its document
+	Topic       string                     `json:"topic,omitempty"`
+	Partition   *int32                     `json:"partition,omitempty"`
+	Offset      *int64                     `json:"offset,omitempty"`
+	Timestamp   *time.Time                 `json:"timestamp,omitempty"`
+	Key         json.RawMessage            `json:"key,omitempty"`
+	Headers     map[string]json.RawMessage `json:"headers,omitempty"` // as service.Bare has them
+	KeySchemaID schema.ID                  `json:"keySchemaId,omitempty"`
+	SchemaID    schema.ID                  `json:"schemaId,omitempty"`
+	Value       json.RawMessage            `json:"value"`
+	Error       string                     `json:"error,omitempty"` // why the value is not its document
 }
 
 // recordReader turns records into lines. Without a converter nothing is taken
@@ -63,9 +63,9 @@ func (r *recordReader) line(ctx context.Context, rec *kgo.Record) (recordLine, e
 			continue
 		}
 		if l.Headers == nil {
-			l.Headers = map[string]string{}
+			l.Headers = map[string]json.RawMessage{}
 		}
-		l.Headers[h.Key] = string(h.Value)
+		l.Headers[h.Key] = service.Bare(h.Value)
 	}
 	return l, nil
 }

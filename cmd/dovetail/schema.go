@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -39,7 +38,7 @@ func newSchema() *cobra.Command {
 	s.connection.flags(cmd, true, false)
 	s.output.flag(cmd)
 	cmd.AddCommand(s.list(), s.get(), s.register(), s.versions(), s.delete(), s.level(), s.mode(), s.diff(), s.checkCompat(),
-		newSchemaImport(&s.credentials), newSchemaExport(&s.credentials))
+		newSchemaImport(&s.credentials, &s.output), newSchemaExport(&s.credentials, &s.output))
 	return cmd
 }
 
@@ -57,33 +56,13 @@ func (s *schemaCommand) run(f func(ctx context.Context, c *srclient.Client, w io
 	}
 }
 
-// completeSubjects completes the first argument with the registry's subjects.
-func (s *schemaCommand) completeSubjects(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveDefault
-	}
-	_ = connectionEnv(cmd, os.LookupEnv)
-	c, err := s.openRegistry()
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	defer c.Close()
-	ctx, cancel := context.WithTimeout(cmd.Context(), 2*time.Second)
-	defer cancel()
-	list, _ := c.Subjects(ctx, srclient.SubjectsOptions{Prefix: prefix})
-	names := make([]string, len(list))
-	for i, name := range list {
-		names[i] = string(name)
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
-}
-
 func (s *schemaCommand) list() *cobra.Command {
 	var o srclient.SubjectsOptions
 	cmd := &cobra.Command{
-		Use:   "list [prefix]",
-		Short: "List subjects, newest version, level and mode of each",
-		Args:  cobra.MaximumNArgs(1),
+		Use:               "list [prefix]",
+		Short:             "List subjects, newest version, level and mode of each",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: positions(s.completeSubjects),
 		RunE: s.run(func(ctx context.Context, c *srclient.Client, w io.Writer, args []string) error {
 			o.Prefix = ":*:"
 			if len(args) == 1 {
@@ -155,7 +134,7 @@ func (s *schemaCommand) get() *cobra.Command {
 schema with an ID: in a table with everything that belongs to it, with --raw the
 text as it is stored and nothing else.`,
 		Args:              cobra.MaximumNArgs(2),
-		ValidArgsFunction: s.completeSubjects,
+		ValidArgsFunction: positions(s.completeSubjects, s.completeVersions),
 		RunE: s.run(func(ctx context.Context, c *srclient.Client, w io.Writer, args []string) error {
 			var got srclient.Schema
 			var err error
@@ -186,6 +165,7 @@ text as it is stored and nothing else.`,
 	cmd.Flags().StringVar(&format, "format", "", "resolved, serialized or ignore_extensions instead of the stored text")
 	cmd.Flags().BoolVar(&deleted, "deleted", false, "a soft-deleted version, too")
 	cmd.Flags().BoolVar(&raw, "raw", false, "only the text, for a file")
+	oneOf(cmd, "format", "resolved", "serialized", "ignore_extensions")
 	return cmd
 }
 
@@ -200,7 +180,40 @@ func schemaTable(w io.Writer, v versionView) {
 	for _, r := range v.References {
 		fmt.Fprintf(w, "Reference\t%s = %s version %d\n", r.Name, r.Subject, r.Version)
 	}
+	if v.Metadata != nil {
+		metadataRows(w, v.Metadata)
+	}
+	if v.RuleSet != nil {
+		ruleRows(w, "Migration rule", v.RuleSet.MigrationRules)
+		ruleRows(w, "Domain rule", v.RuleSet.DomainRules)
+		ruleRows(w, "Encoding rule", v.RuleSet.EncodingRules)
+	}
 	fmt.Fprintf(w, "\n%s\n", pretty(v.Schema))
+}
+
+func metadataRows(w io.Writer, m *schema.Metadata) {
+	for _, name := range sortedKeys(m.Properties) {
+		fmt.Fprintf(w, "Property\t%s = %s\n", name, m.Properties[name])
+	}
+	for _, path := range sortedKeys(m.Tags) {
+		fmt.Fprintf(w, "Tags\t%s: %s\n", path, strings.Join(m.Tags[path], ", "))
+	}
+	if len(m.Sensitive) > 0 {
+		fmt.Fprintf(w, "Sensitive\t%s\n", strings.Join(m.Sensitive, ", "))
+	}
+}
+
+func ruleRows(w io.Writer, name string, rules []schema.Rule) {
+	for _, r := range rules {
+		fmt.Fprintf(w, "%s\t%s: %s %s of %s", name, r.Name, r.Type, strings.ToLower(r.Kind), r.Mode)
+		if r.Expr != "" {
+			fmt.Fprintf(w, ": %s", r.Expr)
+		}
+		if r.Disabled {
+			fmt.Fprint(w, " (disabled)")
+		}
+		fmt.Fprintln(w)
+	}
 }
 
 // pretty indents JSON and leaves everything else.

@@ -4,19 +4,59 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/dovetail-dev/dovetail/clients/srclient"
+	"github.com/dovetail-dev/dovetail/compat"
 	"github.com/dovetail-dev/dovetail/compat/schema"
 )
 
-func subjectArg(args []string) schema.Subject {
-	if len(args) == 0 {
-		return ""
+// settings are the arguments of a verb that shows or sets a setting: a subject,
+// unless it is for all, and the value.
+func settings(global bool, args []string, isValue func(string) bool) (subject schema.Subject, value string, err error) {
+	if !global && len(args) == 1 && isValue(args[0]) {
+		return "", "", exitStatus{2, fmt.Errorf("%s for which subject? Name it first, or give --global", args[0])}
 	}
-	return schema.Subject(args[0])
+	if !global {
+		if len(args) == 0 {
+			return "", "", nil
+		}
+		subject, args = schema.Subject(args[0]), args[1:]
+	}
+	switch len(args) {
+	case 0:
+	case 1:
+		value = args[0]
+	default:
+		err = exitStatus{2, fmt.Errorf("--global is for all subjects: leave %s out", args[0])}
+	}
+	return subject, value, err
+}
+
+// settingArguments completes them.
+func settingArguments(global *bool, subjects, values completer) completer {
+	return func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
+		if *global {
+			return positions(values)(cmd, args, prefix)
+		}
+		return positions(subjects, values)(cmd, args, prefix)
+	}
+}
+
+func isLevel(s string) bool {
+	l, err := compat.ParseLevel(s)
+	return err == nil && l.String() == s
+}
+
+var modes = []string{string(srclient.ReadWrite), string(srclient.ReadOnly), string(srclient.ReadOnlyOverride), string(srclient.Import), string(srclient.Forward)}
+
+func isMode(s string) bool { return slices.Contains(modes, s) }
+
+func completeModes(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return modes, cobra.ShellCompDirectiveNoFileComp
 }
 
 // scope says of whom a setting is, in words.
@@ -41,19 +81,18 @@ FULL_TRANSITIVE.`,
   dovetail schema level orders-value FULL
   dovetail schema level --global BACKWARD_TRANSITIVE`,
 		Args:              cobra.MaximumNArgs(2),
-		ValidArgsFunction: s.completeSubjects,
+		ValidArgsFunction: settingArguments(&global, s.completeSubjects, completeLevels),
 		RunE: s.run(func(ctx context.Context, c *srclient.Client, w io.Writer, args []string) error {
-			if global {
-				args = append([]string{""}, args...)
+			subject, value, err := settings(global, args, isLevel)
+			if err != nil {
+				return err
 			}
-			subject := subjectArg(args)
 			var got srclient.Config
-			var err error
 			switch {
 			case unset:
 				_, err = c.DeleteConfig(ctx, subject)
-			case len(args) == 2:
-				level, bad := levelArg(args[1])
+			case value != "":
+				level, bad := levelArg(value)
 				if bad != nil {
 					return exitStatus{2, bad}
 				}
@@ -83,19 +122,18 @@ own; with a mode it sets it, with --unset it takes it back.
 
 Modes: READWRITE, READONLY, READONLY_OVERRIDE, IMPORT, FORWARD.`,
 		Args:              cobra.MaximumNArgs(2),
-		ValidArgsFunction: s.completeSubjects,
+		ValidArgsFunction: settingArguments(&global, s.completeSubjects, completeModes),
 		RunE: s.run(func(ctx context.Context, c *srclient.Client, w io.Writer, args []string) error {
-			if global {
-				args = append([]string{""}, args...)
+			subject, value, err := settings(global, args, isMode)
+			if err != nil {
+				return err
 			}
-			subject := subjectArg(args)
 			var got srclient.Mode
-			var err error
 			switch {
 			case unset:
 				_, err = c.DeleteMode(ctx, subject, false)
-			case len(args) == 2:
-				_, err = c.SetMode(ctx, subject, srclient.Mode(strings.ToUpper(args[1])), force)
+			case value != "":
+				_, err = c.SetMode(ctx, subject, srclient.Mode(strings.ToUpper(value)), force)
 			}
 			if err == nil {
 				got, err = c.Mode(ctx, subject, true)
@@ -121,7 +159,7 @@ from one to the newest, unless both are given), and for each change who can go
 on: a change is backward-safe if the later version reads what the earlier one
 wrote, forward-safe the other way round.`,
 		Args:              cobra.RangeArgs(1, 3),
-		ValidArgsFunction: s.completeSubjects,
+		ValidArgsFunction: positions(s.completeSubjects, s.completeVersions, s.completeVersions),
 		RunE: s.run(func(ctx context.Context, c *srclient.Client, w io.Writer, args []string) error {
 			subject := schema.Subject(args[0])
 			from, err := versionArg(args, 1)
@@ -186,7 +224,7 @@ registers nothing. To check files against git, without a registry, see
 
 Exit status: 0 compatible, 1 incompatible, 2 cannot tell.`,
 		Args:              cobra.RangeArgs(1, 2),
-		ValidArgsFunction: s.completeSubjects,
+		ValidArgsFunction: positions(s.completeSubjects, completeFiles),
 	}
 	cmd.RunE = s.run(func(ctx context.Context, c *srclient.Client, w io.Writer, args []string) error {
 		definition, err := d.read(cmd.InOrStdin(), args, 1)

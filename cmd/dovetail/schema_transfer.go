@@ -18,7 +18,14 @@ import (
 
 const defaultCluster = "kafka://127.0.0.1:9092"
 
-func newSchemaImport(who *credentials) *cobra.Command {
+// fillCluster sets a flag that was not given to the brokers of DOVETAIL_KAFKA.
+func fillCluster(cmd *cobra.Command, flag string, url *string) {
+	if brokers, ok := os.LookupEnv(envName("kafka")); ok && brokers != "" && !cmd.Flags().Changed(flag) {
+		*url = "kafka://" + brokers
+	}
+}
+
+func newSchemaImport(who *credentials, answer *output) *cobra.Command {
 	var (
 		from, to, dataDir     string
 		skipUnknown, encoders bool
@@ -53,6 +60,7 @@ first, with --encoders, and give the target the same secret.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
+			fillCluster(cmd, "to", &to)
 			if (from != "") == (len(args) == 1) {
 				return exitStatus{2, errors.New("name a file (- for standard input) or a cluster with --from, one of them")}
 			}
@@ -74,21 +82,29 @@ first, with --encoders, and give the target the same secret.`,
 			if err := errors.Join(err, closeTarget()); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d records imported, %d were there already, %d could not be read and were left out; %d registrations of schemas\n",
-				c.Written, c.Present, c.Unknown, c.Schemas)
-			return err
+			v := struct {
+				Imported int `json:"imported"`
+				Present  int `json:"present"`
+				LeftOut  int `json:"leftOut"`
+				Schemas  int `json:"schemas"`
+			}{c.Written, c.Present, c.Unknown, c.Schemas}
+			return answer.print(cmd.OutOrStdout(), v, func(w io.Writer) {
+				fmt.Fprintf(w, "%d records imported, %d were there already, %d could not be read and were left out; %d registrations of schemas\n",
+					v.Imported, v.Present, v.LeftOut, v.Schemas)
+			})
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&from, "from", "", "where to read from: kafka://host:port[,host:port][/topic] or redis://host:port[/db]")
-	f.StringVar(&to, "to", defaultCluster, "where to import to: the Kafka address of a running server, a Kafka cluster, or redis://host:port[/db]")
+	f.StringVar(&to, "to", defaultCluster, "where to import to: the Kafka address of a running server, a Kafka cluster, or redis://host:port[/db] ($DOVETAIL_KAFKA, without kafka://)")
 	f.StringVar(&dataDir, "data-dir", "", "import into the data of a stopped server instead")
 	f.BoolVar(&encoders, "encoders", false, "the keys of sensitive metadata (_schema_encoders) instead of the schemas")
 	f.BoolVar(&skipUnknown, "skip-unknown", false, "leave out records that cannot be read instead of stopping")
+	_ = cmd.MarkFlagDirname("data-dir")
 	return cmd
 }
 
-func newSchemaExport(who *credentials) *cobra.Command {
+func newSchemaExport(who *credentials, answer *output) *cobra.Command {
 	var from place
 	cmd := &cobra.Command{
 		Use:   "export [file|-]",
@@ -103,6 +119,7 @@ If the file has been begun by an export, it goes on behind its last whole line.`
   dovetail schema export --from kafka://old-kafka:9092/_schemas | gzip > schemas.ndjson.gz`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			fillCluster(cmd, "from", &from.cluster)
 			if from.dataDir != "" && cmd.Flags().Changed("from") {
 				return exitStatus{2, errors.New("--from and --data-dir exclude each other")}
 			}
@@ -110,18 +127,19 @@ If the file has been begun by an export, it goes on behind its last whole line.`
 			if len(args) == 1 {
 				name = args[0]
 			}
-			return exportSchemas(cmd, who, from, name)
+			return exportSchemas(cmd, who, answer, from, name)
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&from.cluster, "from", defaultCluster, "registry to export: the Kafka address of a running server, a Kafka cluster: kafka://host:port[,host:port][/topic], or redis://host:port[/db]")
+	f.StringVar(&from.cluster, "from", defaultCluster, "registry to export: the Kafka address of a running server, a Kafka cluster: kafka://host:port[,host:port][/topic], or redis://host:port[/db] ($DOVETAIL_KAFKA, without kafka://)")
 	f.BoolVar(&from.encoders, "encoders", false, "the keys of sensitive metadata (_schema_encoders) instead of the schemas")
 	f.StringVar(&from.dataDir, "data-dir", "", "export the data of a stopped server instead")
+	_ = cmd.MarkFlagDirname("data-dir")
 	return cmd
 }
 
 // exportSchemas writes to a file, behind what it has, or to standard output.
-func exportSchemas(cmd *cobra.Command, who *credentials, from place, name string) error {
+func exportSchemas(cmd *cobra.Command, who *credentials, answer *output, from place, name string) error {
 	if name == "-" {
 		_, err := exportTo(cmd, cmd.OutOrStdout(), who, from)
 		return err
@@ -148,8 +166,14 @@ func exportSchemas(cmd *cobra.Command, who *credentials, from place, name string
 	if err := errors.Join(err, file.Close()); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d records exported to %s, which had %d already\n", written, name, before)
-	return err
+	v := struct {
+		File     string `json:"file"`
+		Exported int    `json:"exported"`
+		Present  int    `json:"present"`
+	}{name, written, before}
+	return answer.print(cmd.OutOrStdout(), v, func(w io.Writer) {
+		fmt.Fprintf(w, "%d records exported to %s, which had %d already\n", v.Exported, v.File, v.Present)
+	})
 }
 
 // exportTo writes the records from an offset on, and returns how many.

@@ -120,9 +120,9 @@ func startServer(t *testing.T, dir string) (client *srclient.Client, kafka strin
 
 // command runs a command of schema and returns what it prints and its error.
 func schemaCommandLine(args ...string) (string, error) {
-	cmd := newSchemaImport(&credentials{})
+	cmd := newSchemaImport(&credentials{}, &output{})
 	if args[0] == "export" {
-		cmd = newSchemaExport(&credentials{})
+		cmd = newSchemaExport(&credentials{}, &output{})
 	}
 	var out bytes.Buffer
 	cmd.SetArgs(args[1:])

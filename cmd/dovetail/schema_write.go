@@ -27,6 +27,7 @@ func (d *definitionFlags) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&d.kind, "type", "", "AVRO, PROTOBUF or JSON; the default follows the file's ending")
 	cmd.Flags().StringArrayVar(&d.references, "reference", nil, "name=subject@version that the text refers to; repeat it for several")
 	cmd.Flags().BoolVar(&d.normalize, "normalize", false, "use the normal form of the text")
+	oneOf(cmd, "type", "AVRO", "PROTOBUF", "JSON")
 }
 
 // read reads the file that an argument names, standard input for "-" or none.
@@ -80,7 +81,7 @@ func (s *schemaCommand) register() *cobra.Command {
 		Long: `Register sends a schema, of a file or of standard input, and prints the ID and the
 version that it has. A schema that is registered already keeps both.`,
 		Args:              cobra.RangeArgs(1, 2),
-		ValidArgsFunction: s.completeSubjects,
+		ValidArgsFunction: positions(s.completeSubjects, completeFiles),
 	}
 	cmd.RunE = s.run(func(ctx context.Context, c *srclient.Client, w io.Writer, args []string) error {
 		definition, err := d.read(cmd.InOrStdin(), args, 1)
@@ -123,7 +124,7 @@ func (s *schemaCommand) versions() *cobra.Command {
 		Use:               "versions subject",
 		Short:             "List the versions of a subject",
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: s.completeSubjects,
+		ValidArgsFunction: positions(s.completeSubjects),
 		RunE: s.run(func(ctx context.Context, c *srclient.Client, w io.Writer, args []string) error {
 			numbers, err := c.Versions(ctx, schema.Subject(args[0]), srclient.VersionsOptions{Deleted: deleted})
 			if err != nil {
@@ -172,7 +173,7 @@ func (s *schemaCommand) delete() *cobra.Command {
 read with them, and nothing new refers to them. With --permanent they are gone;
 that needs a soft delete before it.`,
 		Args:              cobra.RangeArgs(1, 2),
-		ValidArgsFunction: s.completeSubjects,
+		ValidArgsFunction: positions(s.completeSubjects, s.completeVersions),
 		RunE: s.run(func(ctx context.Context, c *srclient.Client, w io.Writer, args []string) error {
 			gone := []schema.Version{}
 			var err error

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"context"
 	"net"
 	"net/http"
-	"os"
 	"testing"
 	"time"
 
@@ -14,7 +12,7 @@ import (
 // TestMain lets scripts run this test binary as the command dovetail.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"dovetail": func() { os.Exit(run(context.Background(), os.Args[1:])) },
+		"dovetail": main,
 	})
 }
 

@@ -39,31 +39,40 @@ func newAuthority(ts *testscript.TestScript, name string) *authority {
 }
 
 // writeCertificates is the script command "certificates": it writes ca.pem, an
-// authority, server.pem and server-key.pem, for 127.0.0.1, and other.pem, an
-// authority that has signed neither.
+// authority; server.pem, for 127.0.0.1, and client.pem, which it has signed;
+// other.pem, another authority, and stranger.pem, which that one has signed. The
+// private keys are in server-key.pem and so on.
 func writeCertificates(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 0 {
 		ts.Fatalf("usage: certificates")
 	}
-	write := func(file, kind string, der []byte) {
-		ts.Check(os.WriteFile(ts.MkAbs(file), pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600))
-	}
-	ca := newAuthority(ts, "the authority")
-	write("ca.pem", "CERTIFICATE", ca.cert.Raw)
-	write("other.pem", "CERTIFICATE", newAuthority(ts, "another authority").cert.Raw)
+	ca, other := newAuthority(ts, "the authority"), newAuthority(ts, "another authority")
+	writePEM(ts, "ca.pem", "CERTIFICATE", ca.cert.Raw)
+	writePEM(ts, "other.pem", "CERTIFICATE", other.cert.Raw)
+	ca.sign(ts, "server", x509.ExtKeyUsageServerAuth)
+	ca.sign(ts, "client", x509.ExtKeyUsageClientAuth)
+	other.sign(ts, "stranger", x509.ExtKeyUsageClientAuth)
+}
+
+func writePEM(ts *testscript.TestScript, file, kind string, der []byte) {
+	ts.Check(os.WriteFile(ts.MkAbs(file), pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600))
+}
+
+// sign writes a certificate and its private key.
+func (a *authority) sign(ts *testscript.TestScript, name string, usage x509.ExtKeyUsage) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	ts.Check(err)
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "server"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		ExtKeyUsage: []x509.ExtKeyUsage{usage},
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, ca.cert, &key.PublicKey, ca.key)
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
 	ts.Check(err)
-	write("server.pem", "CERTIFICATE", der)
+	writePEM(ts, name+".pem", "CERTIFICATE", der)
 	private, err := x509.MarshalPKCS8PrivateKey(key)
 	ts.Check(err)
-	write("server-key.pem", "PRIVATE KEY", private)
+	writePEM(ts, name+"-key.pem", "PRIVATE KEY", private)
 }
 
 // waitReadyTLS is the script command "readytls": ready, for a server with the
@@ -74,7 +83,9 @@ func waitReadyTLS(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM([]byte(ts.ReadFile("ca.pem")))
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
+	pair, err := tls.LoadX509KeyPair(ts.MkAbs("client.pem"), ts.MkAbs("client-key.pem"))
+	ts.Check(err)
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}}}}
 	defer client.CloseIdleConnections()
 	waitFor(ts, client, "https://"+ts.Getenv("HTTP")+"/readyz")
 }

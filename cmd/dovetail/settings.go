@@ -71,11 +71,15 @@ func loadSettings(cmd *cobra.Command, lookupEnv func(string) (string, bool)) err
 	return errors.Join(faults...)
 }
 
-// unknownVariables returns the DOVETAIL_ variables that no flag of cmd has. Those
-// that Kubernetes sets for a service called dovetail are none of ours.
+// unknownVariables returns the DOVETAIL_ variables that neither a flag of cmd has
+// nor a client reads. Those that Kubernetes sets for a service called dovetail are
+// none of ours.
 func unknownVariables(cmd *cobra.Command, environ []string) []string {
-	known := map[string]bool{}
+	known := map[string]bool{passwordEnv: true, bearerEnv: true}
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { known[envName(f.Name)] = true })
+	for _, name := range connectionFlags {
+		known[envName(name)] = true
+	}
 	var unknown []string
 	for _, pair := range environ {
 		name, _, _ := strings.Cut(pair, "=")

@@ -82,7 +82,7 @@ func TestBadSettingsAreAllNamed(t *testing.T) {
 
 func TestMisspeltVariablesAreNamed(t *testing.T) {
 	cmd, _ := settingsCommand(t, "")
-	got := unknownVariables(cmd, []string{"DOVETAIL_DATA_DIR=x", "DOVETAIL_DATADIR=x", "DOVETAIL_PORT_9092_TCP=y", "DOVETAIL_SERVICE_HOST=z", "HOME=h"})
+	got := unknownVariables(cmd, []string{"DOVETAIL_DATA_DIR=x", "DOVETAIL_DATADIR=x", "DOVETAIL_REGISTRY=u", "DOVETAIL_PASSWORD=p", "DOVETAIL_PORT_9092_TCP=y", "DOVETAIL_SERVICE_HOST=z", "HOME=h"})
 	if len(got) != 1 || got[0] != "DOVETAIL_DATADIR" {
 		t.Errorf("got %v, want DOVETAIL_DATADIR alone", got)
 	}

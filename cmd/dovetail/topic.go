@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -59,18 +57,6 @@ func (t *topicCommand) view(f func(ctx context.Context, v *cluster.View, w io.Wr
 	}
 }
 
-func (c *connection) completeTopics(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	_ = connectionEnv(cmd, os.LookupEnv)
-	c.timeout = min(c.timeout, 2*time.Second)
-	var names []string
-	_ = c.admin(cmd.Context(), func(ctx context.Context, a *kadm.Client) error {
-		list, err := a.ListTopics(ctx)
-		names = list.Names()
-		return err
-	})
-	return names, cobra.ShellCompDirectiveNoFileComp
-}
-
 func (t *topicCommand) list() *cobra.Command {
 	var internal bool
 	cmd := &cobra.Command{
@@ -100,9 +86,10 @@ func (t *topicCommand) create() *cobra.Command {
 	var configs map[string]string
 	var ifNotExists bool
 	cmd := &cobra.Command{
-		Use:   "create topic…",
-		Short: "Create topics",
-		Args:  cobra.MinimumNArgs(1),
+		Use:               "create topic…",
+		Short:             "Create topics",
+		ValidArgsFunction: cobra.NoFileCompletions,
+		Args:              cobra.MinimumNArgs(1),
 		RunE: t.run(func(ctx context.Context, a *kadm.Client, w io.Writer, args []string) error {
 			values := map[string]*string{}
 			for k, v := range configs {
@@ -125,11 +112,7 @@ func (t *topicCommand) create() *cobra.Command {
 					faults = append(faults, &cluster.TopicError{Topic: r.Topic, Message: r.ErrMessage, Err: r.Err})
 				}
 			}
-			return errors.Join(append(faults, t.print(w, created, func(w io.Writer) {
-				for _, name := range created {
-					fmt.Fprintf(w, "created %s\n", name)
-				}
-			}))...)
+			return errors.Join(append(faults, t.done(w, "created", created))...)
 		}),
 	}
 	f := cmd.Flags()
@@ -137,6 +120,7 @@ func (t *topicCommand) create() *cobra.Command {
 	f.Int16Var(&replicas, "replicas", -1, "copies of each partition; -1 is the broker's default")
 	f.StringToStringVar(&configs, "config", nil, "name=value of a setting; repeat it for several")
 	f.BoolVar(&ifNotExists, "if-not-exists", false, "a topic that is there already is no error")
+	complete(cmd, "config", t.completeSettings("="))
 	return cmd
 }
 
@@ -160,7 +144,7 @@ If --registry is the address of the same dovetail serve, there is also what is
 written and read per second, and which keys have most of the records of the last
 minutes (an estimate).`,
 		Args:              cobra.MinimumNArgs(1),
-		ValidArgsFunction: t.completeTopics,
+		ValidArgsFunction: anyOf(t.completeTopics),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return t.lookLive(cmd.Context(), t.liveTopics, func(ctx context.Context, v *cluster.View, l *live) error {
 				topics, err := v.Topics(ctx, true, args...)
@@ -252,7 +236,7 @@ func (t *topicCommand) config() *cobra.Command {
 		Use:               "config topic",
 		Short:             "Settings of a topic and where each comes from",
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: t.completeTopics,
+		ValidArgsFunction: positions(t.completeTopics),
 		RunE: t.run(func(ctx context.Context, a *kadm.Client, w io.Writer, args []string) error {
 			got, err := a.DescribeTopicConfigs(ctx, args[0])
 			if err != nil {
@@ -296,7 +280,7 @@ func (t *topicCommand) alter() *cobra.Command {
 		Long: `Alter changes settings of a topic and the number of its partitions, which can only
 grow: records stay where they are, so keys may be in two partitions afterwards.`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: t.completeTopics,
+		ValidArgsFunction: positions(t.completeTopics),
 		RunE: t.run(func(ctx context.Context, a *kadm.Client, w io.Writer, args []string) error {
 			var changes []kadm.AlterConfig
 			for _, k := range sortedKeys(set) {
@@ -331,14 +315,15 @@ grow: records stay where they are, so keys may be in two partitions afterwards.`
 					}
 				}
 			}
-			_, err := fmt.Fprintf(w, "altered %s\n", args[0])
-			return err
+			return t.done(w, "altered", args)
 		}),
 	}
 	f := cmd.Flags()
 	f.StringToStringVar(&set, "set", nil, "name=value of a setting; repeat it for several")
 	f.StringSliceVar(&unset, "unset", nil, "name of a setting that goes back to its default")
 	f.IntVarP(&partitions, "partitions", "p", 0, "number of partitions to grow to")
+	complete(cmd, "set", t.completeSettings("="))
+	complete(cmd, "unset", t.completeSettings(""))
 	return cmd
 }
 
@@ -347,21 +332,22 @@ func (t *topicCommand) delete() *cobra.Command {
 		Use:               "delete topic…",
 		Short:             "Delete topics with all their records",
 		Args:              cobra.MinimumNArgs(1),
-		ValidArgsFunction: t.completeTopics,
+		ValidArgsFunction: anyOf(t.completeTopics),
 		RunE: t.run(func(ctx context.Context, a *kadm.Client, w io.Writer, args []string) error {
 			answers, err := a.DeleteTopics(ctx, args...)
 			if err != nil {
 				return err
 			}
+			deleted := []string{}
 			var faults []error
 			for _, r := range answers.Sorted() {
 				if r.Err != nil {
 					faults = append(faults, &cluster.TopicError{Topic: r.Topic, Message: r.ErrMessage, Err: r.Err})
 					continue
 				}
-				fmt.Fprintf(w, "deleted %s\n", r.Topic)
+				deleted = append(deleted, r.Topic)
 			}
-			return errors.Join(faults...)
+			return errors.Join(append(faults, t.done(w, "deleted", deleted))...)
 		}),
 	}
 }

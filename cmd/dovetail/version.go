@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"os"
 	"runtime"
 	"runtime/debug"
 
@@ -32,12 +34,26 @@ func versionString() string {
 }
 
 func newVersion() *cobra.Command {
-	return &cobra.Command{
+	var o output
+	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
-		Run: func(cmd *cobra.Command, _ []string) {
-			fmt.Fprintf(cmd.OutOrStdout(), "dovetail %s (%s, %s/%s)\n", versionString(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := fillFromEnv(cmd, []string{"output"}, os.LookupEnv); err != nil {
+				return exitStatus{2, err}
+			}
+			v := struct {
+				Version string `json:"version"`
+				Go      string `json:"go"`
+				OS      string `json:"os"`
+				Arch    string `json:"arch"`
+			}{versionString(), runtime.Version(), runtime.GOOS, runtime.GOARCH}
+			return o.print(cmd.OutOrStdout(), v, func(w io.Writer) {
+				fmt.Fprintf(w, "dovetail %s (%s, %s/%s)\n", v.Version, v.Go, v.OS, v.Arch)
+			})
 		},
 	}
+	o.flag(cmd)
+	return cmd
 }
