@@ -17,6 +17,9 @@ const (
 	DefaultMaxPoll        = 500
 	DefaultCommitInterval = time.Second
 	DefaultDrainTimeout   = 20 * time.Second
+	// DefaultFetchWait is how long the broker holds a fetch that finds nothing; a
+	// partition that back-pressure had paused waits as long for its turn.
+	DefaultFetchWait = 500 * time.Millisecond
 )
 
 // Order is which records are handled one after the other.
@@ -212,6 +215,7 @@ func (c *config) kafka() []kgo.Opt {
 		kgo.ConsumeTopics(c.topics...),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.DisableAutoCommit(),
+		kgo.FetchMaxWait(DefaultFetchWait),
 	}
 	if c.regex {
 		opts = append(opts, kgo.ConsumeRegex())

@@ -52,6 +52,9 @@ await() {
 # port prints one that nobody listens on.
 port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
+# day N prints the day that was N days ago.
+day() { python3 -c 'import datetime, sys; print((datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=int(sys.argv[1]))).date())' "$1"; }
+
 rm -rf "$work"
 mkdir -p "$work"
 if [ -n "${DELIVERY_KAFKA:-}" ]; then
