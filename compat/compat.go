@@ -28,8 +28,15 @@ type Source struct {
 	// whatever uses it. A name occurs once: the first one wins.
 	Dependencies []Dependency
 	// Strict asks for everything that is demanded of a newly registered
-	// schema (valid names, valid default values). Stored schemas are read
-	// without it.
+	// schema. Stored schemas are read without it, because there are some that
+	// an older or more lenient server took.
+	//
+	//	AVRO      names, namespaces and default values are valid
+	//	JSON      the text is valid under the meta-schema of its dialect, and
+	//	          its patterns can be compiled
+	//	PROTOBUF  a descriptor stands for a text that is a valid source; of
+	//	          sources the same is demanded when they are stored, because
+	//	          what breaks a rule of the language cannot be linked
 	Strict bool
 }
 

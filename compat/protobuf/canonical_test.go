@@ -62,7 +62,7 @@ func golden(t *testing.T, file, got string) {
 func checkForms(t testing.TB, s *Schema, deps []compat.Dependency) {
 	t.Helper()
 	parse := func(what, text string) *Schema {
-		again, err := Parse(compat.Source{Text: text, Dependencies: deps})
+		again, err := Parse(compat.Source{Text: text, Dependencies: deps, Strict: true})
 		if err != nil {
 			t.Fatalf("%s: %v in\n%s", what, err, text)
 		}

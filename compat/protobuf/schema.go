@@ -29,6 +29,7 @@ package protobuf
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -53,9 +54,15 @@ type Schema struct {
 
 var _ compat.Schema = (*Schema)(nil)
 
-// Parse reads a schema. Errors are *compat.SyntaxError: with the line and column
-// of the text if it is source, with the name of the import as Path if the fault
-// is in a dependency.
+// Parse reads a schema. Sources are held to the rules of protoc, strict or not,
+// but for one: a map entry that is spelled out is taken, which clients send that
+// print descriptors. A descriptor need only be linked to be read; if src.Strict is
+// set its canonical text must also be a source by those rules, which have more to
+// say (numbers 19000 to 19999, names that are the same in JSON). Dependencies are
+// never read strictly.
+//
+// Errors are *compat.SyntaxError: with the line and column of the text if it is
+// source, with the name of the import as Path if the fault is in a dependency.
 func Parse(src compat.Source) (*Schema, error) {
 	set, err := newFileSet(src)
 	if err != nil {
@@ -71,11 +78,32 @@ func Parse(src compat.Source) (*Schema, error) {
 		tree:  unit.tree,
 	}
 	s.canonical = s.tree.print(printOptions{})
+	if src.Strict && unit.linked == nil {
+		if err := checkAsSource(src, s.canonical); err != nil {
+			return nil, err
+		}
+	}
 	s.positions = sync.OnceValue(func() map[string]compat.Position { return positionsOf(src.Text) })
 	s.normal = sync.OnceValue(func() string {
 		return normalTree(s.file, s.proto, extensionsOf(s.file)).print(printOptions{})
 	})
 	return s, nil
+}
+
+// checkAsSource refuses a descriptor whose canonical text, which is what is
+// stored and what others get to see, is not a source.
+func checkAsSource(src compat.Source, canonical string) error {
+	src.Text = canonical
+	set, err := newFileSet(src)
+	if err != nil {
+		return err
+	}
+	_, err = set.compile(set.mainPath, canonical)
+	var syntax *compat.SyntaxError
+	if errors.As(err, &syntax) {
+		return fault(syntax.Path, compat.Position{}, "the descriptor stands for a text that is no valid source: at %s of that text: %s", syntax.Position, syntax.Reason)
+	}
+	return err
 }
 
 // Type returns schema.Protobuf.
