@@ -1,6 +1,7 @@
 package avro_test
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/dovetail-dev/dovetail/serde/avro"
@@ -42,6 +43,27 @@ func ExampleNewCodec() {
 	var back exampleUser
 	fmt.Println(len(buf), err, users.Decode(buf, &back), back.Name)
 	// Output: 9 <nil> <nil> Grace
+}
+
+// Visit and its methods are what "dovetail gen go visit.avsc" writes.
+func ExampleWithMethods() {
+	visits, err := avro.NewCodec[Visit](avro.MustParse(VisitSchema), avro.WithMethods())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	v := Visit{Page: "/prices", Seconds: 20}
+	byCodec, _ := visits.Append(nil, &v)
+	byHand, err := v.AppendAvro(nil) // needs no codec
+	fmt.Println(bytes.Equal(byCodec, byHand), err)
+	var back Visit
+	fmt.Println(visits.Decode(byHand, &back), back)
+	_, err = back.DecodeAvro(byHand[:5])
+	fmt.Println(err)
+	// Output:
+	// true <nil>
+	// <nil> {/prices 20}
+	// avro: byte 0, page: expected string of 7 bytes, found 4 bytes
 }
 
 // A consumer of today reads what a producer of last year wrote.

@@ -42,18 +42,20 @@ func read(t *testing.T, name string) string {
 	return string(b)
 }
 
-// TestGolden compares with the packages shop and kinds, whose own tests use them.
+// TestGolden compares with the packages shop and kinds, whose own tests use them,
+// and with the example of serde/avro.
 func TestGolden(t *testing.T) {
 	money := read(t, "money.avsc")
 	for _, c := range []struct {
-		name    string
-		schemas []gen.Schema
+		name, file string
+		schemas    []gen.Schema
 	}{
-		{"shop", []gen.Schema{
+		{"avro_test", "../../../../serde/avro/visit_test.go", []gen.Schema{{Label: "visit.avsc", Parsed: parse(t, read(t, "visit.avsc"))}}},
+		{"shop", "shop/shop.go", []gen.Schema{
 			{Label: "order.avsc", Parsed: parse(t, read(t, "order.avsc"), compat.Dependency{Name: "shop.common.Money", Text: money})},
 			{Label: "money.avsc", Parsed: parse(t, money)},
 		}},
-		{"kinds", []gen.Schema{
+		{"kinds", "kinds/kinds.go", []gen.Schema{
 			{Label: "kinds.avsc", Parsed: parse(t, read(t, "kinds.avsc"))},
 			{Label: "bench.Small", Parsed: parse(t, avrobench.SmallText)},
 			{Label: "bench.Order", Parsed: parse(t, avrobench.OrderText)},
@@ -68,7 +70,7 @@ func TestGolden(t *testing.T) {
 		if err != nil || !bytes.Equal(got, again) {
 			t.Fatalf("%s: a second run gives something else (%v)", c.name, err)
 		}
-		golden := filepath.Join(c.name, c.name+".go")
+		golden := filepath.FromSlash(c.file)
 		if *update {
 			if err := os.WriteFile(golden, got, 0o644); err != nil {
 				t.Fatal(err)

@@ -350,6 +350,58 @@ func FuzzGenerated(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) { _ = same(t, methods, programs, data) })
 }
 
+// TestMethodsAllocateNoMoreThanPrograms: nothing at all to encode, and what the
+// value itself needs to decode.
+func TestMethodsAllocateNoMoreThanPrograms(t *testing.T) {
+	if !pooled {
+		t.Skip("the race detector empties pools")
+	}
+	allocate[kinds.Small, smallProgram](t, "small", kinds.SmallSchema, avrobench.NewSmall())
+	allocate[kinds.Order, orderProgram](t, "order", kinds.OrderSchema, avrobench.NewOrder())
+	allocate[kinds.Batch, batchProgram](t, "batch", kinds.BatchSchema, avrobench.NewBatch())
+}
+
+func allocate[M, P any](t *testing.T, name, text string, value any) {
+	s := avro.MustParse(text)
+	data, err := avro.Marshal(s, value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, arena := range [][]avro.Option{nil, {avro.WithArena()}} {
+		appendM, decodeM := allocations(t, codec[M](t, s, arena...), data)
+		appendP, decodeP := allocations(t, codec[P](t, s, arena...), data)
+		if appendM != 0 || appendP != 0 {
+			t.Errorf("%s: methods append with %v allocations, a program with %v, want none", name, appendM, appendP)
+		}
+		if decodeM > decodeP {
+			t.Errorf("%s: methods decode with %v allocations, a program with %v", name, decodeM, decodeP)
+		}
+	}
+	value = new(M)
+	byHand := value.(interface {
+		AppendAvro(dst []byte) ([]byte, error)
+		DecodeAvro(src []byte) ([]byte, error)
+	})
+	if _, err := byHand.DecodeAvro(data); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 0, 1<<17)
+	if n := testing.AllocsPerRun(100, func() { _, _ = byHand.AppendAvro(buf) }); n != 0 {
+		t.Errorf("%s: AppendAvro allocates %v times, want none", name, n)
+	}
+}
+
+func allocations[T any](t *testing.T, c *avro.Codec[T], data []byte) (appending, decoding float64) {
+	t.Helper()
+	value, buf := new(T), make([]byte, 0, 1<<17)
+	if err := c.Decode(data, value); err != nil {
+		t.Fatal(err)
+	}
+	appending = testing.AllocsPerRun(100, func() { _, _ = c.Append(buf, value) })
+	decoding = testing.AllocsPerRun(100, func() { _ = c.Decode(data, value) })
+	return appending, decoding
+}
+
 type (
 	smallProgram kinds.Small
 	orderProgram kinds.Order
