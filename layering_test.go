@@ -43,7 +43,7 @@ var mayImport = map[string][]string{
 	"broker/group":                 {"broker/record"},
 	"broker/share":                 {},
 	"broker/txn":                   {"broker/record"},
-	"broker/topics":                {"broker/record"},
+	"broker/topics":                {"broker/record", "broker/internal/vfs"},
 	"broker":                       {"broker/..."},
 	"registry/journal":             {"compat/schema"},
 	"registry/journal/journaltest": {"compat/schema", "registry/journal"},

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"time"
+
+	"github.com/dovetail-dev/dovetail/broker/internal/vfs"
 )
 
 const (
@@ -18,6 +20,10 @@ const (
 	entryHeader  = 12
 	// maxEntryBytes bounds an entry, written or read.
 	maxEntryBytes = 16 << 20
+	// maxJournalBytes bounds a file that is read.
+	maxJournalBytes = 4 << 30
+	// newSuffix marks a journal that is about to replace the one without it.
+	newSuffix = ".new"
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -80,14 +86,14 @@ func readEntry(src []byte) (changes []change, size int, err error) {
 }
 
 // replay calls apply for every whole entry of a journal and returns where the
-// last of them ends. What follows that point is torn; if a whole entry comes
-// after it, the file is damaged instead.
-func replay(file string, src []byte, apply func([]change) error) (end int64, err error) {
+// last of them begins and ends. What follows that point is torn; if a whole entry
+// comes after it, the file is damaged instead.
+func replay(file string, src []byte, apply func([]change) error) (last, end int64, err error) {
 	if len(src) < len(journalMagic) {
-		return 0, nil
+		return 0, 0, nil
 	}
 	if string(src[:len(journalMagic)]) != journalMagic {
-		return 0, &DamageError{file, 0, "it does not begin as this version writes it"}
+		return 0, 0, &DamageError{file, 0, "it does not begin as this version writes it"}
 	}
 	pos := len(journalMagic)
 	for pos < len(src) {
@@ -99,30 +105,40 @@ func replay(file string, src []byte, apply func([]change) error) (end int64, err
 			err = apply(changes)
 		}
 		if err != nil {
-			return 0, &DamageError{file, int64(pos), err.Error()}
+			return 0, 0, &DamageError{file, int64(pos), err.Error()}
+		}
+		if pos > len(journalMagic) { // the first is written with the magic
+			last = int64(pos)
 		}
 		pos += size
 	}
 	for later := pos + 1; later+entryHeader <= len(src); later++ {
 		if _, _, err := readEntry(src[later:]); !errors.Is(err, errTorn) {
-			return 0, &DamageError{file, int64(pos), fmt.Sprintf("an entry's checksum is wrong, and whole entries follow from byte %d on", later)}
+			return 0, 0, &DamageError{file, int64(pos), fmt.Sprintf("an entry's checksum is wrong, and whole entries follow from byte %d on", later)}
 		}
 	}
-	return int64(pos), nil
+	return last, int64(pos), nil
 }
 
 // journal is the open file.
 type journal struct {
+	fsys   vfs.FS
 	dir    string
-	file   *os.File
+	file   vfs.File
 	bytes  int64 // of whole entries, and the magic
 	failed error // after a failed write or sync nothing is written any more
 }
 
 // openJournal opens or creates the journal in dir and replays it.
-func openJournal(dir string, now time.Time, apply func([]change) error) (j *journal, torn int64, err error) {
+func openJournal(fsys vfs.FS, dir string, now time.Time, apply func([]change) error) (j *journal, torn int64, err error) {
 	path := filepath.Join(dir, journalName)
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	if err := fsys.Remove(path + newSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, 0, err
+	}
+	file, err := fsys.OpenFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		file, err = fsys.Create(path)
+	}
 	if err != nil {
 		return nil, 0, err
 	}
@@ -131,36 +147,55 @@ func openJournal(dir string, now time.Time, apply func([]change) error) (j *jour
 			_ = file.Close()
 		}
 	}()
-	src, err := io.ReadAll(file)
+	src, err := readWhole(file)
+	if err != nil {
+		return nil, 0, fmt.Errorf("%s: %w", path, err)
+	}
+	last, end, err := replay(path, src, apply)
 	if err != nil {
 		return nil, 0, err
 	}
-	end, err := replay(path, src, apply)
-	if err != nil {
-		return nil, 0, err
-	}
-	j = &journal{dir: dir, file: file, bytes: end}
-	if torn = int64(len(src)) - end; torn > 0 && end > 0 {
-		aside := fmt.Sprintf("%s.torn-%s", path, now.UTC().Format("20060102T150405.000"))
-		if err := writeFile(aside, src[end:]); err != nil {
-			return nil, 0, err
+	if torn = int64(len(src)) - end; torn > 0 {
+		if end > 0 {
+			aside := fmt.Sprintf("%s.torn-%s", path, now.UTC().Format("20060102T150405.000"))
+			if err := writeFile(fsys, aside, src[end:]); err != nil {
+				return nil, 0, fmt.Errorf("%s is torn at byte %d, and what follows cannot be kept in a file of its own: %w; start again when that is possible", path, end, err)
+			}
 		}
-	}
-	if torn > 0 {
 		if err := file.Truncate(end); err != nil {
-			return nil, 0, err
+			return nil, 0, fmt.Errorf("%s: cut off what is torn: %w", path, err)
 		}
 	}
+	// A process whose sync failed leaves bytes that are read and are not on the disk,
+	// and no later sync takes there what nothing has changed since: the last entry is
+	// written again.
+	again := src[last:end]
 	if end == 0 {
-		if _, err := file.WriteAt([]byte(journalMagic), 0); err != nil {
-			return nil, 0, err
-		}
-		j.bytes = int64(len(journalMagic))
+		again = []byte(journalMagic)
+		end = int64(len(again))
+	}
+	if _, err := file.WriteAt(again, last); err != nil {
+		return nil, 0, fmt.Errorf("%s: %w", path, err)
 	}
 	if err := file.Sync(); err != nil {
-		return nil, 0, err
+		return nil, 0, fmt.Errorf("%s: %w", path, err)
 	}
-	return j, torn, syncDir(dir)
+	return &journal{fsys: fsys, dir: dir, file: file, bytes: end}, torn, fsys.SyncDir(dir)
+}
+
+func readWhole(file vfs.File) ([]byte, error) {
+	size, err := file.Size()
+	if err != nil {
+		return nil, err
+	}
+	if size > maxJournalBytes {
+		return nil, fmt.Errorf("%d bytes, at most %d are written", size, int64(maxJournalBytes))
+	}
+	src := make([]byte, size)
+	if n, err := file.ReadAt(src, 0); err != nil && !(err == io.EOF && n == len(src)) {
+		return nil, err
+	}
+	return src, nil
 }
 
 // append writes changes and returns when they are on the disk.
@@ -203,20 +238,20 @@ func (j *journal) rewrite(changes []change) error {
 		changes = changes[n:]
 	}
 	path := filepath.Join(j.dir, journalName)
-	if err := writeFile(path+".new", next); err != nil {
+	if err := writeFile(j.fsys, path+newSuffix, next); err != nil {
 		return err
 	}
-	if err := os.Rename(path+".new", path); err != nil {
+	if err := j.fsys.Rename(path+newSuffix, path); err != nil {
 		return err
 	}
-	file, err := os.OpenFile(path, os.O_RDWR, 0o644)
+	file, err := j.fsys.OpenFile(path)
 	if err != nil {
 		j.failed = err
 		return err
 	}
 	_ = j.file.Close()
 	j.file, j.bytes = file, int64(len(next))
-	if err := syncDir(j.dir); err != nil {
+	if err := j.fsys.SyncDir(j.dir); err != nil {
 		j.failed = err
 		return err
 	}
@@ -226,19 +261,14 @@ func (j *journal) rewrite(changes []change) error {
 func (j *journal) close() error { return j.file.Close() }
 
 // writeFile writes a file and syncs it.
-func writeFile(path string, data []byte) error {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+func writeFile(fsys vfs.FS, path string, data []byte) error {
+	file, err := fsys.Create(path)
 	if err != nil {
 		return err
 	}
-	_, err = file.Write(data)
-	return errors.Join(err, file.Sync(), file.Close())
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
+	_, err = file.WriteAt(data, 0)
+	if err == nil {
+		err = file.Sync()
 	}
-	return errors.Join(d.Sync(), d.Close())
+	return errors.Join(err, file.Close())
 }

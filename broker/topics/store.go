@@ -11,10 +11,14 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/dovetail-dev/dovetail/broker/internal/vfs"
 )
 
 // Options configures a Store. The zero value works.
 type Options struct {
+	// FS is the file system. Nil means the operating system's.
+	FS vfs.FS
 	// MaxPartitions is the most partitions of all topics; zero means 20,000.
 	MaxPartitions int
 	// RewriteBytes is how much history the journal may hold beyond four times
@@ -56,6 +60,9 @@ const (
 
 // Open reads what dir holds. There must be one Store per directory.
 func Open(dir string, opts Options) (*Store, error) {
+	if opts.FS == nil {
+		opts.FS = vfs.OS
+	}
 	if opts.MaxPartitions == 0 {
 		opts.MaxPartitions = 20_000
 	}
@@ -70,7 +77,7 @@ func Open(dir string, opts Options) (*Store, error) {
 	}
 	s := &Store{opts: opts}
 	facts := map[string]map[string]json.RawMessage{}
-	j, torn, err := openJournal(dir, opts.Now(), func(changes []change) error { return applyAll(facts, changes) })
+	j, torn, err := openJournal(opts.FS, dir, opts.Now(), func(changes []change) error { return applyAll(facts, changes) })
 	if err != nil {
 		return nil, err
 	}

@@ -228,7 +228,7 @@ func FuzzReplay(f *testing.F) {
 	f.Add(whole[:len(whole)-3])
 	f.Fuzz(func(t *testing.T, src []byte) {
 		facts := map[string]map[string]json.RawMessage{}
-		end, err := replay("f", src, func(c []change) error { return applyAll(facts, c) })
+		_, end, err := replay("f", src, func(c []change) error { return applyAll(facts, c) })
 		if err == nil && (end < 0 || end > int64(len(src))) {
 			t.Fatalf("end %d of %d", end, len(src))
 		}
