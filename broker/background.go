@@ -19,6 +19,7 @@ func (b *Broker) startBackground() {
 	b.every(retainEvery, b.retain)
 	b.every(compactEvery, b.compact)
 	b.every(removeEvery, b.removeDeleted)
+	b.every(reopenEvery, b.reopen)
 	b.every(meterEvery, func() {
 		b.tickMeters()
 		largeBuffers.trim(time.Now())
@@ -56,8 +57,12 @@ func (b *Broker) retain() {
 	})
 }
 
-// removeDeleted removes the files of deleted segments that have stayed long enough.
+// removeDeleted removes the files of deleted segments and the folders of deleted
+// topics that have stayed long enough.
 func (b *Broker) removeDeleted() {
+	if err := b.discards.remove(b.opts.fs, b.opts.Now()); err != nil {
+		b.log.Error("folders of deleted topics could not be removed", "err", err)
+	}
 	b.eachLog(func(p *Partition) {
 		if _, err := p.log.RemoveDeleted(b.opts.Now()); err != nil {
 			b.log.Error("files of deleted segments could not be removed", "topic", p.topic, "partition", p.index, "err", err)

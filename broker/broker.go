@@ -41,6 +41,9 @@ type Broker struct {
 	committer *commitlog.GroupCommitter
 	clusterID string
 	found     found
+	// checkpointing guards found after Start, and the files of the checkpoints.
+	checkpointing sync.Mutex
+	discards      discards
 	// nobody is the secret that credentials of unknown users are made up from.
 	nobody [32]byte
 

@@ -31,6 +31,11 @@ func (t *topic) partition(i int32) *Partition {
 	return t.parts[i]
 }
 
+// isOffline says whether a partition of the topic cannot be written.
+func (t *topic) isOffline() bool {
+	return slices.ContainsFunc(t.parts, func(p *Partition) bool { return p == nil || p.offline() != nil })
+}
+
 // catalog is the topics that are open. Readers take no lock.
 type catalog struct {
 	state atomic.Pointer[catalogState]
@@ -89,15 +94,29 @@ func (b *Broker) createTopicLocked(spec topics.Topic) (*topic, error) {
 		return nil, err
 	}
 	t := &topic{Topic: made, values: b.resolve(made)}
-	if t.parts, err = b.openPartitions(b.stopping, t, 0); err != nil {
-		// The next start tries again; until then the topic cannot be used.
-		b.log.Error("the logs of a new topic could not be made", "topic", made.Name, "err", err)
+	if t.parts, err = b.makePartitions(t, 0); err != nil {
+		b.uncreate(t)
 		return nil, err
 	}
 	b.topics.put(t)
 	b.topicsChanged()
 	b.log.Info("topic created", "topic", t.Name, "partitions", t.Partitions)
 	return t, nil
+}
+
+// uncreate takes a topic back whose logs could not all be made. If the store cannot do
+// that the topic exists, and what is missing of it comes online when it can be made.
+func (b *Broker) uncreate(t *topic) {
+	_, err := b.store.Delete(t.Name)
+	if err == nil {
+		b.discard(t, 0)
+		return
+	}
+	b.log.Error("a topic whose logs cannot be made cannot be taken back either", "topic", t.Name, "err", err)
+	if b.stopping.Err() == nil {
+		b.topics.put(t)
+		b.topicsChanged()
+	}
 }
 
 // autoCreate creates a topic that a client mentioned.
@@ -133,49 +152,23 @@ func (b *Broker) ensureInternalTopic(name string, partitions int32, configs map[
 	return err
 }
 
-// deleteTopic deletes a topic for good.
-func (b *Broker) deleteTopic(name string) error {
-	b.topics.mu.Lock()
-	defer b.topics.mu.Unlock()
-	t := b.topics.byName(name)
-	if t == nil {
-		return &topics.Error{Code: topics.Unknown, Reason: fmt.Sprintf("there is no topic %q", name)}
-	}
-	if _, err := b.store.Delete(name); err != nil {
-		return err
-	}
-	b.topics.drop(t)
-	b.topicsChanged()
-	b.log.Info("topic deleted", "topic", name)
-	var errs []error
-	for _, p := range t.parts {
-		errs = append(errs, p.remove())
-	}
-	b.metrics.forget(t.Name)
-	b.keys.forget(t.Name)
-	if err := errors.Join(errs...); err != nil {
-		// It is deleted all the same; the next start removes what is left.
-		b.log.Error("files of a deleted topic could not be removed", "topic", name, "err", err)
-		return nil
-	}
-	if err := b.store.Forget(t.ID); err != nil {
-		b.log.Error("the metadata log", "err", err)
-	}
-	return nil
-}
-
 // addPartitions gives a topic more partitions.
 func (b *Broker) addPartitions(name string, count int32) error {
 	b.topics.mu.Lock()
 	defer b.topics.mu.Unlock()
-	old := b.topics.byName(name)
-	made, err := b.store.SetPartitions(name, count)
-	if err != nil {
+	if err := b.store.CheckSetPartitions(name, count); err != nil {
 		return err
 	}
-	t := &topic{Topic: made, values: old.values}
-	more, err := b.openPartitions(b.stopping, t, int32(len(old.parts)))
+	old := b.topics.byName(name)
+	made := *old.Topic
+	made.Partitions = count
+	t := &topic{Topic: &made, values: old.values}
+	more, err := b.makePartitions(t, old.Partitions)
+	if err == nil {
+		t.Topic, err = b.store.SetPartitions(name, count)
+	}
 	if err != nil {
+		b.unmake(&made, more)
 		return err
 	}
 	t.parts = append(slices.Clip(old.parts), more...)
@@ -251,7 +244,7 @@ func (b *Broker) openTopics(ctx context.Context) error {
 	}
 	errs := make([]error, len(open))
 	parallel(len(open), func(i int) {
-		open[i].parts, errs[i] = b.openPartitions(ctx, open[i], 0)
+		open[i].parts, errs[i] = b.openPartitions(ctx, open[i], 0, func(index int32) foundOffsets { return b.foundOffsets(open[i].Name, index) })
 	})
 	b.topics.mu.Lock()
 	b.topics.put(open...)

@@ -43,6 +43,58 @@ func TestFilesOfDeletedSegmentsStayForFileDeleteDelay(t *testing.T) {
 	}
 }
 
+// TestFoldersOfDeletedTopicsStayForFileDeleteDelay: renamed as Kafka renames them, so
+// that a topic of the same name can be created at once, and at a start they go.
+func TestFoldersOfDeletedTopicsStayForFileDeleteDelay(t *testing.T) {
+	dir := t.TempDir()
+	var ahead atomic.Int64 // of the clock
+	change := func(o *Options) {
+		o.DataDir = dir
+		o.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	}
+	b := startBroker(t, change)
+	folders := func() int {
+		found, err := filepath.Glob(filepath.Join(dir, "t-0.????????????????????????????????-delete"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(found)
+	}
+	for range 2 {
+		createTopic(t, b, "t", 1, map[string]string{"file.delete.delay.ms": "36000000"})
+		if err := b.deleteTopic("t"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(partitionDir(dir, "t", 0)); !os.IsNotExist(err) {
+			t.Fatal("the folder has its name still:", err)
+		}
+	}
+	ahead.Add(int64(9 * time.Hour))
+	b.removeDeleted()
+	if n := folders(); n != 2 {
+		t.Fatalf("an hour before their time there are %d folders", n)
+	}
+	ahead.Add(int64(2 * time.Hour))
+	b.removeDeleted()
+	if n := folders(); n != 0 {
+		t.Fatalf("%d folders stay beyond their time", n)
+	}
+	createTopic(t, b, "t", 1, nil)
+	if err := b.deleteTopic("t"); err != nil {
+		t.Fatal(err)
+	}
+	if n := folders(); n != 1 {
+		t.Fatalf("%d folders", n)
+	}
+	if err := b.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	startBroker(t, change)
+	if n := folders(); n != 0 {
+		t.Fatalf("a start leaves %d folders", n)
+	}
+}
+
 func TestCompressionLevelsReachTheStoredBatches(t *testing.T) {
 	b := startBroker(t)
 	adm := kadm.NewClient(newClient(t, b))

@@ -10,10 +10,11 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
+	"slices"
 	"sync"
 
 	"github.com/dovetail-dev/dovetail/broker/commitlog"
+	"github.com/dovetail-dev/dovetail/broker/internal/vfs"
 	"github.com/dovetail-dev/dovetail/broker/topics"
 )
 
@@ -23,6 +24,7 @@ import (
 //	meta.properties                     cluster and node ID
 //	metadata.log                        topics and more, see package topics
 //	<topic>-<partition>/                logs, see package commitlog
+//	<topic>-<partition>.<ID>-delete/    of deleted topics, about to be removed
 //	recovery-point-offset-checkpoint    what need not be scanned at a start
 //	log-start-offset-checkpoint         what DeleteRecords has deleted
 //	.kafka_cleanshutdown                left by a clean stop, taken by the next start
@@ -33,9 +35,25 @@ type found struct {
 	recovery, starts map[commitlog.TopicPartition]int64
 }
 
+// foundOffsets is what the last run's checkpoints say about one log.
+type foundOffsets struct {
+	recovery, start int64
+}
+
+func (b *Broker) foundOffsets(topic string, index int32) foundOffsets {
+	b.checkpointing.Lock()
+	defer b.checkpointing.Unlock()
+	key := commitlog.TopicPartition{Topic: topic, Partition: index}
+	return foundOffsets{b.found.recovery[key], b.found.starts[key]}
+}
+
 // openData opens the data directory and everything in it.
 func (b *Broker) openData(ctx context.Context) (err error) {
 	dir := b.opts.DataDir
+	if err := vfs.MakeFolder(b.opts.fs, dir); err != nil {
+		return err
+	}
+	// The lock is the operating system's, also where the files are not.
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -45,7 +63,7 @@ func (b *Broker) openData(ctx context.Context) (err error) {
 	if err := b.identify(); err != nil {
 		return err
 	}
-	if b.store, err = topics.Open(dir, topics.Options{MaxPartitions: b.opts.Limits.Partitions, Now: b.opts.Now, Logger: b.log}); err != nil {
+	if b.store, err = topics.Open(dir, topics.Options{FS: b.opts.fs, MaxPartitions: b.opts.Limits.Partitions, Now: b.opts.Now, Logger: b.log}); err != nil {
 		return err
 	}
 	if b.auth, err = newAuthorizer(b.opts.Authorize, b.opts.SuperUsers, b.store); err != nil {
@@ -54,13 +72,13 @@ func (b *Broker) openData(ctx context.Context) (err error) {
 	if b.quotas, err = newQuotas(b.store, b.opts.Now); err != nil {
 		return err
 	}
-	if b.found.recovery, err = commitlog.ReadCheckpoint(nil, filepath.Join(dir, commitlog.RecoveryPointFile)); err != nil {
+	if b.found.recovery, err = b.readCheckpoint(commitlog.RecoveryPointFile); err != nil {
 		return err
 	}
-	if b.found.starts, err = commitlog.ReadCheckpoint(nil, filepath.Join(dir, commitlog.LogStartOffsetFile)); err != nil {
+	if b.found.starts, err = b.readCheckpoint(commitlog.LogStartOffsetFile); err != nil {
 		return err
 	}
-	if b.found.clean, err = commitlog.TakeCleanShutdown(nil, dir); err != nil {
+	if b.found.clean, err = commitlog.TakeCleanShutdown(b.opts.fs, dir); err != nil {
 		return err
 	}
 	b.committer = commitlog.NewGroupCommitter(commitlog.CommitterOptions{
@@ -72,18 +90,22 @@ func (b *Broker) openData(ctx context.Context) (err error) {
 // identify reads the cluster's ID, or gives it one.
 func (b *Broker) identify() error {
 	dir := b.opts.DataDir
-	meta, err := commitlog.ReadMetaProperties(nil, dir)
+	meta, err := commitlog.ReadMetaProperties(b.opts.fs, dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		meta = commitlog.MetaProperties{ClusterID: b.opts.ClusterID, NodeID: b.opts.NodeID, DirectoryID: topics.NewID().String()}
 		if meta.ClusterID == "" {
 			meta.ClusterID = randomID()
 		}
-		if err := commitlog.WriteMetaProperties(nil, dir, meta); err != nil {
+		// The folder may be what a start left that could not sync its name.
+		if err := b.opts.fs.SyncDir(filepath.Dir(filepath.Clean(dir))); err != nil {
+			return err
+		}
+		if err := commitlog.WriteMetaProperties(b.opts.fs, dir, meta); err != nil {
 			return err
 		}
 	case err != nil:
-		return err
+		return fmt.Errorf("%w; restore the file from a copy, or write it anew with the lines version=1, cluster.id, node.id=%d and directory.id", err, b.opts.NodeID)
 	case b.opts.ClusterID != "" && meta.ClusterID != b.opts.ClusterID:
 		return fmt.Errorf("data directory %s belongs to cluster %s, not to %s", dir, meta.ClusterID, b.opts.ClusterID)
 	case meta.NodeID != b.opts.NodeID:
@@ -99,42 +121,26 @@ func randomID() string {
 	return base64.RawURLEncoding.EncodeToString(raw[:])
 }
 
-// finishDeletions removes what is left of topics that were deleted.
-func (b *Broker) finishDeletions() error {
-	entries, err := os.ReadDir(b.opts.DataDir)
-	if err != nil {
-		return err
+// readCheckpoint reads a checkpoint. One that is damaged is set aside: what it says
+// the logs know, too, unless they come from Kafka.
+func (b *Broker) readCheckpoint(name string) (map[commitlog.TopicPartition]int64, error) {
+	path := filepath.Join(b.opts.DataDir, name)
+	offsets, err := commitlog.ReadCheckpoint(b.opts.fs, path)
+	var access *fs.PathError
+	if err == nil || errors.As(err, &access) {
+		return offsets, err
 	}
-	for _, e := range entries {
-		if e.IsDir() && strings.HasSuffix(e.Name(), deletedSuffix) {
-			if err := os.RemoveAll(filepath.Join(b.opts.DataDir, e.Name())); err != nil {
-				return err
-			}
-		}
+	aside := fmt.Sprintf("%s.damaged-%s", path, b.opts.Now().UTC().Format("20060102T150405.000"))
+	if err := errors.Join(b.opts.fs.Rename(path, aside), b.opts.fs.SyncDir(b.opts.DataDir)); err != nil {
+		return nil, err
 	}
-	gone, err := b.store.Deleted()
-	if err != nil {
-		return err
-	}
-	for _, t := range gone {
-		for i := range t.Partitions {
-			dir := partitionDir(b.opts.DataDir, t.Name, i)
-			// A topic of the same name may have been created since.
-			if id, err := commitlog.ReadTopicID(nil, dir); err == nil && topics.ID(id) == t.ID {
-				if err := os.RemoveAll(dir); err != nil {
-					return err
-				}
-			}
-		}
-		if err := b.store.Forget(t.ID); err != nil {
-			return err
-		}
-	}
-	return nil
+	b.log.Error("a checkpoint is damaged and was set aside; logs that this broker has written know what it said", "file", path, "kept_as", aside, "err", err)
+	return map[commitlog.TopicPartition]int64{}, nil
 }
 
 // closeData closes what openData opened. With clean set, and if everything is on
-// the disk, the next start need not look for damage.
+// the disk, the next start need not look for damage. It has to look again at what
+// was damaged, and at what a failed fsync may have lost.
 func (b *Broker) closeData(clean bool) error {
 	var errs []error
 	var mu sync.Mutex
@@ -155,8 +161,8 @@ func (b *Broker) closeData(clean bool) error {
 	if b.store != nil {
 		errs = append(errs, b.store.Close())
 	}
-	if clean && errors.Join(errs...) == nil {
-		errs = append(errs, commitlog.WriteCleanShutdown(nil, b.opts.DataDir))
+	if clean && errors.Join(errs...) == nil && !slices.ContainsFunc(all, (*topic).isOffline) {
+		errs = append(errs, commitlog.WriteCleanShutdown(b.opts.fs, b.opts.DataDir))
 	}
 	if b.lock != nil {
 		errs = append(errs, b.lock.Close())
@@ -168,6 +174,8 @@ func (b *Broker) closeData(clean bool) error {
 // begin.
 func (b *Broker) checkpoint() error {
 	recovery, starts := map[commitlog.TopicPartition]int64{}, map[commitlog.TopicPartition]int64{}
+	b.checkpointing.Lock()
+	defer b.checkpointing.Unlock()
 	for _, t := range b.topics.all() {
 		for _, p := range t.parts {
 			key := commitlog.TopicPartition{Topic: t.Name, Partition: p.index}
@@ -187,9 +195,14 @@ func (b *Broker) checkpoint() error {
 			}
 		}
 	}
+	return b.writeCheckpoints(recovery, starts)
+}
+
+// writeCheckpoints requires checkpointing, or that nothing else runs yet.
+func (b *Broker) writeCheckpoints(recovery, starts map[commitlog.TopicPartition]int64) error {
 	return errors.Join(
-		commitlog.WriteCheckpoint(nil, filepath.Join(b.opts.DataDir, commitlog.RecoveryPointFile), recovery),
-		commitlog.WriteCheckpoint(nil, filepath.Join(b.opts.DataDir, commitlog.LogStartOffsetFile), starts),
+		commitlog.WriteCheckpoint(b.opts.fs, filepath.Join(b.opts.DataDir, commitlog.RecoveryPointFile), recovery),
+		commitlog.WriteCheckpoint(b.opts.fs, filepath.Join(b.opts.DataDir, commitlog.LogStartOffsetFile), starts),
 	)
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/dovetail-dev/dovetail/broker/internal/vfs"
 	"github.com/dovetail-dev/dovetail/broker/topics"
 )
 
@@ -64,6 +65,8 @@ type Options struct {
 	// Now is the clock of everything that is stored or compared with what is
 	// stored. Nil means time.Now.
 	Now func() time.Time
+
+	fs vfs.FS // of the data directory; nil: the operating system's
 }
 
 // Listener is an address to accept connections on.
@@ -205,6 +208,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.fs == nil {
+		o.fs = vfs.OS
 	}
 	return o
 }

@@ -2,9 +2,7 @@ package broker
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -38,25 +36,43 @@ func partitionDir(dataDir, topic string, index int32) string {
 	return filepath.Join(dataDir, fmt.Sprintf("%s-%d", topic, index))
 }
 
-// openPartitions opens the partitions of t from number from on, in parallel. A
-// log that cannot be opened makes its partition offline, not the broker: the
-// error is for what nobody could work around.
-func (b *Broker) openPartitions(ctx context.Context, t *topic, from int32) ([]*Partition, error) {
+// openPartitions opens the partitions of t from number from on, in parallel, with
+// what the last run's checkpoints say about them. A log that cannot be opened makes
+// its partition offline: the error is for what nobody could work around.
+func (b *Broker) openPartitions(ctx context.Context, t *topic, from int32, offsets func(index int32) foundOffsets) ([]*Partition, error) {
 	parts := make([]*Partition, t.Partitions-from)
 	parallel(len(parts), func(i int) {
-		if ctx.Err() == nil {
-			parts[i] = b.openPartition(t, from+int32(i))
+		if ctx.Err() != nil {
+			return
 		}
+		p := b.openPartition(t, from+int32(i), offsets(from+int32(i)))
+		if p.err != nil {
+			b.log.Error("partition is offline: its log cannot be opened", "topic", t.Name, "partition", p.index, "err", p.err,
+				"remedy", b.remedy(t.Name, p.index, p.err))
+		}
+		parts[i] = p
 	})
 	return parts, ctx.Err()
 }
 
-func (b *Broker) openPartition(t *topic, index int32) *Partition {
+// makePartitions is openPartitions for partitions that are new: all of them are
+// online then, or there is an error.
+func (b *Broker) makePartitions(t *topic, from int32) ([]*Partition, error) {
+	parts, err := b.openPartitions(b.stopping, t, from, func(int32) foundOffsets { return foundOffsets{} })
+	for _, p := range parts {
+		if err == nil {
+			err = p.err
+		}
+	}
+	return parts, err
+}
+
+func (b *Broker) openPartition(t *topic, index int32, offsets foundOffsets) *Partition {
 	p := &Partition{topic: t.Name, index: index, dir: partitionDir(b.opts.DataDir, t.Name, index),
 		now: func() int64 { return b.opts.Now().UnixMilli() }, counters: b.metrics.topic(t.Name)}
 	p.traffic.start(b.opts.Now(), b.keys.of(t.Name))
-	key := commitlog.TopicPartition{Topic: t.Name, Partition: index}
 	p.log, p.err = commitlog.Open(commitlog.Options{
+		FS:             b.opts.fs,
 		Dir:            p.dir,
 		Topic:          t.Name,
 		Partition:      index,
@@ -65,13 +81,11 @@ func (b *Broker) openPartition(t *topic, index int32) *Partition {
 		Committer:      b.committer,
 		Now:            b.opts.Now,
 		Logger:         b.log,
-		RecoveryPoint:  b.found.recovery[key],
-		LogStartOffset: b.found.starts[key],
+		RecoveryPoint:  offsets.recovery,
+		LogStartOffset: offsets.start,
 		CleanShutdown:  b.found.clean,
 	})
 	if p.err != nil {
-		b.log.Error("partition is offline: its log cannot be opened", "topic", t.Name, "partition", index, "err", p.err,
-			"remedy", "nothing was changed: stop, and restore the partition's folder from a copy; all other partitions are served")
 		return p
 	}
 	if rec := p.log.Recovered(); rec.Truncated {
@@ -192,22 +206,9 @@ func (p *Partition) close() error {
 	return p.log.Close()
 }
 
-// deletedSuffix marks a folder whose topic was deleted. What bears it is removed
-// at every start.
-const deletedSuffix = ".dovetail-deleted"
-
-// remove closes the log and removes its files.
-func (p *Partition) remove() error {
+// retire closes the log of a partition that is no more, and lets nobody wait for it.
+func (p *Partition) retire() error {
 	p.deleted.Store(true)
 	p.watch.signal()
-	err := p.close()
-	aside := p.dir + deletedSuffix
-	_ = os.RemoveAll(aside) // of a topic of the same name, if that went wrong
-	if rename := os.Rename(p.dir, aside); rename != nil {
-		if errors.Is(rename, os.ErrNotExist) {
-			return nil
-		}
-		return errors.Join(err, rename)
-	}
-	return os.RemoveAll(aside)
+	return p.close()
 }

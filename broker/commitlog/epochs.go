@@ -1,6 +1,7 @@
 package commitlog
 
 import (
+	"bytes"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -78,7 +79,11 @@ func (l *Log) trimEpochs() error {
 	l.epochs = l.epochs[:n]
 	if n > 0 {
 		l.epoch = max(l.epoch, l.epochs[n-1].epoch)
-		return writeFile(l.fsys, filepath.Join(l.dir, epochFile), formatEpochs(l.epochs))
+		path, content := filepath.Join(l.dir, epochFile), formatEpochs(l.epochs)
+		if p, err := vfs.ReadFile(l.fsys, path, maxCheckpointBytes); err == nil && bytes.Equal(p, content) {
+			return nil // a full disk has no room for it a second time
+		}
+		return writeFile(l.fsys, path, content)
 	}
 	return nil
 }
