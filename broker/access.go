@@ -140,6 +140,9 @@ func (p *Partition) ReadRecords(ctx context.Context, from int64, max int) (recor
 			res.Release()
 			return records, next, nil
 		}
+		if records == nil { // most are not smaller than this, so that nothing grows step by step
+			records = make([]Record, 0, min(max, len(res.Records)/128+1))
+		}
 		records, next, err = appendRecords(records, res.Records, next, max)
 		res.Release()
 		if err != nil {

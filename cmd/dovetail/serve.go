@@ -218,7 +218,9 @@ func serve(ctx context.Context, s serveSettings, stderr interface{ Write([]byte)
 	if err != nil {
 		return errors.Join(err, stop())
 	}
+	replayed := collectLess(ctx, j)
 	reg, err := registry.Open(ctx, registry.Options{Journal: j, Parse: formats.Parse, DefaultLevel: &level, Logger: log, KMS: s.kms.services()})
+	replayed()
 	if err != nil {
 		return errors.Join(err, j.Close(), stop())
 	}
