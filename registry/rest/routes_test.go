@@ -16,7 +16,7 @@ func TestEveryRouteHasAnExchange(t *testing.T) {
 		"GET /": true, "POST /": true, "GET /schemas/types": true, "GET /contexts": true,
 		"GET /v1/metadata/id": true, "GET /v1/metadata/version": true, "GET /v1/metadata/deployment": true,
 		"GET /schemas/guids/:guid/ids": true, // none for one that nothing has
-		"GET /config": true, "GET /mode": true, "DELETE /config": true,
+		"GET /config":                  true, "GET /mode": true, "DELETE /config": true,
 		"GET " + keksPath: true,
 	}
 	files, err := filepath.Glob("testdata/exchanges/*.txt")
