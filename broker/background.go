@@ -22,7 +22,7 @@ func (b *Broker) startBackground() {
 	b.every(reopenEvery, b.reopen)
 	b.every(meterEvery, func() {
 		b.tickMeters()
-		largeBuffers.trim(time.Now())
+		b.buffers.trim(time.Now())
 	})
 	b.every(checkpointEvery, func() {
 		if err := b.checkpoint(); err != nil {

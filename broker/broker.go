@@ -20,8 +20,9 @@ type Broker struct {
 	opts      Options
 	log       *slog.Logger
 	apis      map[int16]*api
-	memory    *budget
-	unpacking *budget // for compressed batches being checked
+	memory    *budget     // for requests and answers
+	buffers   *bufferPool // that requests are read into
+	unpacking *budget     // for compressed batches being checked
 	conns     *connections
 	metrics   *metrics
 	topics    *catalog
@@ -85,7 +86,8 @@ func New(opts Options) (*Broker, error) {
 		opts:      opts,
 		log:       opts.Logger,
 		apis:      byKey(),
-		memory:    newBudget(opts.Limits.MemoryBytes),
+		memory:    newBudget(requestMemory(opts.Limits.MemoryBytes)),
+		buffers:   newBufferPool(requestMemory(opts.Limits.MemoryBytes)),
 		unpacking: newBudget(opts.Limits.MemoryBytes / unpackPart),
 		conns:     newConnections(opts.Limits),
 

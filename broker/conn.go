@@ -123,7 +123,7 @@ func (c *conn) left(why string) {
 // read reads requests and runs them until the connection ends.
 func (c *conn) read() {
 	limits := c.b.opts.Limits
-	frames := frameReader{conn: c.net, in: bufio.NewReaderSize(c.net, 8<<10), memory: c.b.memory, step: limits.FrameTime}
+	frames := frameReader{conn: c.net, in: bufio.NewReaderSize(c.net, 8<<10), memory: c.b.memory, buffers: c.b.buffers, step: limits.FrameTime}
 	for c.ctx.Err() == nil && !c.draining.Load() {
 		limit := limits.RequestBytes
 		if !c.auth.done() {
@@ -144,16 +144,18 @@ func (c *conn) read() {
 			}
 			continue
 		}
-		r, err := c.b.decode(&f, c.auth.done())
+		r, err := c.b.decode(c.ctx, &f, c.auth.done())
 		if err != nil {
 			f.release()
-			c.end(err.Error())
+			if c.ctx.Err() == nil {
+				c.end(err.Error())
+			}
 			return
 		}
 		r.conn, r.as, r.received = c, c.auth.principal, time.Now()
 		c.inFlight.Add(1)
 		rep := r.api.handle(c.b, c.ctx, r)
-		r.frame.release()
+		r.letGo()
 		rep.mute = max(rep.mute, c.b.quotas.handled(r, time.Since(r.received)))
 		c.replies <- pending{r, rep}
 		if rep.close != "" {

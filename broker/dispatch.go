@@ -115,7 +115,7 @@ type request struct {
 	api      *api
 	body     kmsg.Request
 	frame    frame // of a view request, until its handler returns
-	lease    lease // of any other, until it is answered
+	lease    lease // what it pays for, until it is answered
 	received time.Time
 	bytes    int // of the frame
 	// unsupported asks for an ApiVersions answer that says that the version is
@@ -167,7 +167,10 @@ func (e *errRequest) Error() string {
 
 // decode makes a request of a frame, which is empty once it no longer holds
 // anything. On an error the caller releases it.
-func (b *Broker) decode(f *frame, authenticated bool) (*request, error) {
+//
+// What the request becomes is paid for before it is made: a copy and its strings,
+// unless it is a view, and the elements of its arrays and of the answer's.
+func (b *Broker) decode(ctx context.Context, f *frame, authenticated bool) (*request, error) {
 	h, rest, err := readRequestHeader(f.data)
 	if err != nil {
 		return nil, err
@@ -194,8 +197,22 @@ func (b *Broker) decode(f *frame, authenticated bool) (*request, error) {
 	if r.clientID, rest, err = readClientID(rest, r.body.IsFlexible()); err != nil {
 		return nil, &errRequest{h, err.Error()}
 	}
-	if err := checkShape(r.body, rest); err != nil {
+	elements, err := checkShape(r.body, rest)
+	if err != nil {
 		return nil, &errRequest{h, err.Error()}
+	}
+	pay := 0
+	if elements > freeElements {
+		pay = elements * elementBytes
+	}
+	if !r.api.view && len(f.data) > freeFrameBytes {
+		pay += 2 * len(rest)
+	}
+	if pay > 0 {
+		f.lease.from = b.memory // which small frames do without
+		if err := f.lease.grow(ctx, int64(pay)); err != nil {
+			return nil, err
+		}
 	}
 	if r.api.view {
 		err = r.body.(unsafeReader).UnsafeReadFrom(rest)
@@ -206,14 +223,21 @@ func (b *Broker) decode(f *frame, authenticated bool) (*request, error) {
 	if err != nil {
 		return nil, &errRequest{h, "body is not what the version says: " + err.Error()}
 	}
-	if r.api.view {
-		r.frame, *f = *f, frame{}
-		return r, nil
-	}
-	// The request goes on paying for its bytes until it is answered.
 	r.lease, f.lease = f.lease, lease{}
-	f.release()
+	r.frame, *f = *f, frame{}
+	if !r.api.view {
+		r.letGo()
+	}
 	return r, nil
+}
+
+// letGo gives back the request's bytes as they came. What was made of them is paid
+// for until it is answered.
+func (r *request) letGo() {
+	if paid := r.frame.paid(); paid > 0 {
+		r.lease.shrink(paid)
+	}
+	r.frame.release()
 }
 
 type unsafeReader interface{ UnsafeReadFrom([]byte) error }

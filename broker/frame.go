@@ -7,12 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/bits"
 	"net"
 	"os"
-	"runtime"
-	"slices"
-	"sync"
 	"time"
 )
 
@@ -77,11 +73,20 @@ func foreign(head [4]byte) string {
 type frame struct {
 	data  []byte
 	lease lease
+	from  *bufferPool // that data goes back to
+}
+
+// paid is how much of the budget the bytes take.
+func (f *frame) paid() int64 {
+	if len(f.data) <= freeFrameBytes || f.from == nil {
+		return 0
+	}
+	return int64(cap(f.data))
 }
 
 func (f *frame) release() {
 	if f.data != nil {
-		putBuffer(f.data)
+		f.from.put(f.data, time.Now())
 		f.data = nil
 	}
 	f.lease.release()
@@ -89,10 +94,11 @@ func (f *frame) release() {
 
 // frameReader splits what a client sends into frames.
 type frameReader struct {
-	conn   net.Conn
-	in     *bufio.Reader
-	memory *budget
-	step   time.Duration // the time for each part of a frame
+	conn    net.Conn
+	in      *bufio.Reader
+	memory  *budget
+	buffers *bufferPool
+	step    time.Duration // the time for each part of a frame
 }
 
 // next waits for a frame of at most limit bytes. Until its first byte arrives
@@ -124,33 +130,37 @@ func (r *frameReader) next(ctx context.Context, limit int32) (frame, error) {
 
 // body reads n bytes, setting memory aside in steps if there is little.
 func (r *frameReader) body(ctx context.Context, n int) (f frame, err error) {
-	f.lease.from = r.memory
+	f.lease.from, f.from = r.memory, r.buffers
 	defer func() {
 		if err != nil {
 			f.release()
 		}
 	}()
+	paid := n > freeFrameBytes
 	have := 0
 	for have < n {
 		step := cautiousFrameBytes
 		if have == 0 && r.memory.plenty() {
 			step = max(eagerFrameBytes, int(min(r.memory.limit/eagerFramePart, 1<<30)))
 		}
-		want := min(n, max(step, 2*have))
-		if n > freeFrameBytes {
-			if err := f.lease.grow(ctx, int64(want-have)); err != nil {
+		want := min(n, max(step, 4*have))
+		if paid {
+			if err := f.lease.grow(ctx, int64(bufferCap(want))); err != nil {
 				return f, err
 			}
 		}
-		if cap(f.data) >= want {
-			f.data = f.data[:want]
-		} else {
-			next := getBuffer(want)
-			copy(next, f.data)
-			if f.data != nil {
-				putBuffer(f.data)
+		next := r.buffers.get(want)
+		if paid {
+			f.lease.force(int64(cap(next) - bufferCap(want)))
+		}
+		copy(next, f.data)
+		before := f.data
+		f.data = next
+		if before != nil {
+			if paid {
+				f.lease.shrink(int64(cap(before)))
 			}
-			f.data = next
+			r.buffers.put(before, time.Now())
 		}
 		r.extend()
 		if _, err := io.ReadFull(r.in, f.data[have:]); err != nil {
@@ -171,132 +181,4 @@ func unexpected(err error) error {
 		return io.ErrUnexpectedEOF
 	}
 	return err
-}
-
-// Buffers are pooled by powers of two from 4 KiB to 4 MiB. Larger ones, which are
-// rare, are kept for a few seconds by a list of their own: left to the garbage
-// collector, a burst of large requests would cost a multiple of the budget before
-// the next collection.
-const (
-	minBufferBits = 12
-	maxBufferBits = 22
-)
-
-var buffers [maxBufferBits + 1]sync.Pool
-
-// getBuffer returns n bytes of any content.
-func getBuffer(n int) []byte {
-	class := max(minBufferBits, bits.Len(uint(max(n, 1)-1)))
-	if class > maxBufferBits {
-		return largeBuffers.get(n)
-	}
-	if p, ok := buffers[class].Get().(*[]byte); ok {
-		return (*p)[:n]
-	}
-	return make([]byte, n, 1<<class)
-}
-
-// putBuffer takes back what getBuffer gave. Nobody may use it any more.
-func putBuffer(b []byte) {
-	c := cap(b)
-	if c > 1<<maxBufferBits {
-		largeBuffers.put(b, time.Now())
-		return
-	}
-	if c < 1<<minBufferBits || c&(c-1) != 0 {
-		return
-	}
-	b = b[:0]
-	buffers[bits.Len(uint(c))-1].Put(&b)
-}
-
-// bufferList keeps large buffers that are not in use: as many as are worth maxIdle,
-// for as long as they are asked for every now and then. What it lets go of is
-// collected soon: the collector itself would wait until there is as much garbage as
-// there is memory in use.
-type bufferList struct {
-	maxIdle int
-	mu      sync.Mutex
-	idle    []idleBuffer // the longest idle first
-	bytes   int
-	garbage int // let go of since the last collection
-	swept   time.Time
-}
-
-type idleBuffer struct {
-	data  []byte
-	since time.Time
-}
-
-const (
-	maxIdleBuffers = 96 << 20
-	maxBufferIdle  = 5 * time.Second
-	sweepEvery     = time.Second / 2
-)
-
-var largeBuffers = bufferList{maxIdle: maxIdleBuffers}
-
-// get returns n bytes: of the smallest idle buffer that has room and is not more
-// than twice as large, else new ones, whose size is rounded up to an eighth so that
-// they fit again.
-func (l *bufferList) get(n int) []byte {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	best := -1
-	for i, b := range l.idle {
-		if c := cap(b.data); c >= n && c <= 2*n && (best < 0 || c < cap(l.idle[best].data)) {
-			best = i
-		}
-	}
-	if best >= 0 {
-		b := l.idle[best].data
-		l.remove(best)
-		return b[:n]
-	}
-	part := 1 << (bits.Len(uint(n)) - 4)
-	return make([]byte, n, (n+part-1)/part*part)
-}
-
-func (l *bufferList) put(b []byte, now time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.idle = append(l.idle, idleBuffer{b, now})
-	l.bytes += cap(b)
-	for l.bytes > l.maxIdle {
-		l.drop()
-	}
-	l.sweep(now)
-}
-
-// trim lets go of what was idle for long.
-func (l *bufferList) trim(now time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for len(l.idle) > 0 && now.Sub(l.idle[0].since) > maxBufferIdle {
-		l.drop()
-	}
-	l.sweep(now)
-}
-
-// drop lets go of the longest idle buffer. It requires mu.
-func (l *bufferList) drop() {
-	l.garbage += cap(l.idle[0].data)
-	l.remove(0)
-}
-
-// sweep collects what was let go of, if it is much, at most once per sweepEvery:
-// buffers hold no pointers, so that it costs what the rest of the heap costs. It
-// requires mu.
-func (l *bufferList) sweep(now time.Time) {
-	if l.garbage < maxIdleBuffers || now.Sub(l.swept) < sweepEvery {
-		return
-	}
-	l.garbage, l.swept = 0, now
-	go runtime.GC()
-}
-
-// remove requires mu.
-func (l *bufferList) remove(i int) {
-	l.bytes -= cap(l.idle[i].data)
-	l.idle = slices.Delete(l.idle, i, i+1)
 }

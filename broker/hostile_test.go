@@ -175,6 +175,53 @@ func TestHostileClientsCostLittleAndHinderNobody(t *testing.T) {
 	}
 }
 
+// TestManyLargeRequestsShareTheBudget has more large requests on the way than there is
+// room for, and looks at the memory in use again and again until all are answered.
+func TestManyLargeRequestsShareTheBudget(t *testing.T) {
+	const memory, connections, requestBytes = 64 << 20, 24, 20 << 20
+	b := startBroker(t, func(o *Options) { o.Limits.MemoryBytes = memory })
+	createTopic(t, b, "t", 1, nil)
+	frame := frameOf(produceRequest("t", -1, make([]byte, requestBytes)), 1)
+	before := liveBytes()
+	var clients sync.WaitGroup
+	for range connections {
+		c := dialRaw(t, b)
+		clients.Go(func() {
+			if _, err := c.conn.Write(frame); err != nil {
+				t.Errorf("write: %v", err)
+				return
+			}
+			if out := produced(c.answerTo(produceRequest("t", -1, nil), 1)); out.ErrorCode == 0 {
+				t.Error("zeros were appended")
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() {
+		clients.Wait()
+		close(done)
+	}()
+	// All that is paid for, and the one request beyond; garbage of large buffers and the
+	// idle ones; for each connection the buffers that it began with, 32, 128 and 512 KiB,
+	// which are not counted when they are garbage.
+	largest := int64(bufferCap(len(frame)))
+	bound := requestMemory(memory) + largest + int64(slackBytes(memory)) + largest + connections*(connectionBytes+672<<10)
+	for open := true; open; {
+		select {
+		case <-done:
+			open = false
+		default:
+		}
+		if grown := liveBytes() - before; grown > bound {
+			t.Fatalf("%d MiB more are in use, %d are allowed for", grown>>20, bound>>20)
+		}
+		if used := b.memory.inUse(); used > requestMemory(memory)+2*largest {
+			t.Fatalf("%d bytes are paid for", used)
+		}
+	}
+	eventually(t, "everything is given back", func() bool { return b.memory.inUse() == 0 })
+}
+
 func heapBytes() int64 {
 	runtime.GC()
 	var m runtime.MemStats

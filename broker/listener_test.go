@@ -147,33 +147,3 @@ func TestDefaultPartitionsAreBounded(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
-
-func TestLargeBuffersAreUsedAgainAndLetGo(t *testing.T) {
-	l := bufferList{maxIdle: 100 << 20}
-	now := time.Unix(1, 0)
-	a := l.get(20 << 20)
-	if len(a) != 20<<20 || cap(a) > 23<<20 {
-		t.Fatalf("%d bytes with room for %d", len(a), cap(a))
-	}
-	l.put(a, now)
-	if small := l.get(5 << 20); cap(small) > 10<<20 {
-		t.Errorf("5 MiB got a buffer of %d", cap(small))
-	}
-	if again := l.get(19 << 20); &again[0] != &a[0] || l.bytes != 0 {
-		t.Errorf("not the same buffer; %d bytes idle", l.bytes)
-	}
-	for range 30 {
-		l.put(make([]byte, 8<<20), now)
-	}
-	if l.bytes > l.maxIdle || len(l.idle) != 12 {
-		t.Errorf("%d bytes in %d idle buffers", l.bytes, len(l.idle))
-	}
-	l.trim(now.Add(maxBufferIdle))
-	if len(l.idle) != 12 {
-		t.Errorf("%d buffers are left in time", len(l.idle))
-	}
-	l.trim(now.Add(maxBufferIdle + 1))
-	if len(l.idle) != 0 || l.bytes != 0 {
-		t.Errorf("%d buffers are left afterwards", len(l.idle))
-	}
-}

@@ -143,9 +143,17 @@ type Limits struct {
 	// UnauthenticatedRequestBytes is the same until a client has
 	// authenticated; default 512 KiB.
 	UnauthenticatedRequestBytes int32
-	// MemoryBytes is the budget for requests being read and answers being
-	// written, over all connections; default 256 MiB. One request above it may
-	// be in flight, so that no setting can stop the broker for good.
+	// MemoryBytes is the budget for what clients make the broker hold, over all
+	// connections; default 256 MiB. Three quarters are for requests being read or
+	// carried out and for their answers, one quarter for compressed batches while
+	// they are checked. Whoever finds no room waits. So that no setting can stop the
+	// broker for good, one request above its part may be in flight, and one
+	// batch above the other part be open.
+	//
+	// Large buffers are collected as soon as a sixteenth of the budget is garbage, 8 MiB
+	// at least: the resident memory is bounded by the budget, that, one request, and what the
+	// process needs without clients. Outside the budget are 64 KiB for each
+	// connection, whose number Connections bounds.
 	MemoryBytes int64
 	// FetchBytes is the most that one Fetch answers with; default 55 MiB. A
 	// single larger batch is still answered.

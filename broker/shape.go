@@ -24,15 +24,24 @@ var (
 	errElements = fmt.Errorf("more than %d elements in arrays", maxElements)
 )
 
-// checkShape refuses bodies whose lengths are not true.
-func checkShape(req kmsg.Request, body []byte) error {
+const (
+	// elementBytes is what an element may need besides its strings and bytes, decoded
+	// and with what the answer has for it.
+	elementBytes = 512
+	// freeElements is how many are not paid for out of the budget.
+	freeElements = 64
+)
+
+// checkShape refuses bodies whose lengths are not true, and counts the elements of
+// their arrays.
+func checkShape(req kmsg.Request, body []byte) (elements int, err error) {
 	prog, ok := shapePrograms[kmsg.Key(req.Key())]
 	if !ok {
-		return fmt.Errorf("no shape of %s", kmsg.NameForKey(req.Key()))
+		return 0, fmt.Errorf("no shape of %s", kmsg.NameForKey(req.Key()))
 	}
 	w := shapeWalk{src: body, version: req.GetVersion(), flexible: req.IsFlexible()}
 	w.run(prog)
-	return w.err
+	return w.elements, w.err
 }
 
 // shapeOp is a step of a walk.

@@ -16,6 +16,9 @@ import (
 // unpackPart is the part of Limits.MemoryBytes that batches are opened in.
 const unpackPart = 4
 
+// requestMemory is the rest, for requests and answers.
+func requestMemory(memory int64) int64 { return memory - memory/unpackPart }
+
 // open makes a batch ready for being looked at; the caller closes it.
 func (b *Broker) open(ctx context.Context, batch record.Batch) *record.Opened {
 	if batch.Codec() == record.None {
