@@ -27,6 +27,8 @@ CREATE TABLE orders (
   status        text NOT NULL,
   delivered_at  timestamp(3)
 );
+ALTER TABLE orders REPLICA IDENTITY FULL;   -- a change has the whole row before it, too
+ALTER TABLE couriers REPLICA IDENTITY FULL;
 `
 
 // writeSQL prints a part of the city as SQL: the tables with the couriers (and
