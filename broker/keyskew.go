@@ -16,16 +16,16 @@ import (
 // sketch of Metwally, Agrawal and El Abbadi, with two changes.
 //
 // Not every record is looked at. A topic may cost so many looks per second; what
-// comes beyond that is represented by the next batch that is looked at, whose
-// records weigh more for it. So shares are right at any rate, and the produce
-// path pays the same few microseconds per batch whatever is in it.
+// comes beyond that is represented by the next batch of its partition that is
+// looked at, whose records weigh more for it. So shares are right at any rate, and
+// the produce path pays the same few microseconds per batch whatever is in it. It
+// has to be the same partition: a hot key makes large batches in one, and as many
+// small ones in each of the others.
 //
 // The past fades: a record weighs half after keyHalfLife. Instead of shrinking
 // all counts, new records weigh more (forward decay), and counts are scaled back
 // before they overflow.
 type keySkew struct {
-	unseen atomic.Int64 // records appended and not looked at yet
-
 	mu       sync.Mutex
 	seed     maphash.Seed
 	epoch    time.Time // when weight was 1
@@ -58,11 +58,13 @@ const (
 
 func newKeySkew() *keySkew { return &keySkew{seed: maphash.MakeSeed()} }
 
-// appended takes note of a batch that was appended and is still open for the checks. If somebody else is at it, or
-// the looks are used up, the batch only counts.
-func (k *keySkew) appended(now time.Time, partition int32, batch *record.Opened) {
+// appended takes note of a batch that was appended and is still open for the
+// checks. unseenThere are the records of
+// its partition that were not looked at yet. If somebody else is at it, or the looks
+// are used up, the batch only counts.
+func (k *keySkew) appended(now time.Time, partition int32, unseenThere *atomic.Int64, batch *record.Opened) {
 	count := int64(batch.Batch().Count())
-	unseen := k.unseen.Add(count)
+	unseen := unseenThere.Add(count)
 	if count <= 0 || !k.mu.TryLock() {
 		return
 	}
@@ -78,7 +80,7 @@ func (k *keySkew) appended(now time.Time, partition int32, batch *record.Opened)
 	step := int(count+looksPerBatch-1) / looksPerBatch
 	looked := (int(count) + step - 1) / step
 	weight := float64(unseen) / float64(looked) * math.Exp2(float64(now.Sub(k.epoch))/float64(keyHalfLife))
-	k.unseen.Add(-unseen)
+	unseenThere.Add(-unseen)
 	for i := 0; it.Next(); i++ {
 		if i%step == 0 {
 			k.see(it.Record().Key, partition, weight)

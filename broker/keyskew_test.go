@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,6 +36,7 @@ func TestHotKeysAreFoundAmongMany(t *testing.T) {
 		t.Run(codec.String(), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(1, 2))
 			k := newKeySkew()
+			var unseen atomic.Int64
 			now := time.Unix(1_000_000, 0)
 			for range 2000 {
 				keys := make([]string, 500)
@@ -50,7 +52,7 @@ func TestHotKeysAreFoundAmongMany(t *testing.T) {
 						keys[i] = fmt.Sprint(r.IntN(100_000))
 					}
 				}
-				k.appended(now, 3, keyedBatch(t, codec, keys...).Open(record.OpenOptions{}))
+				k.appended(now, 3, &unseen, keyedBatch(t, codec, keys...).Open(record.OpenOptions{}))
 				now = now.Add(2 * time.Millisecond) // 250,000 records per second
 			}
 			got, noKey := k.hottest(3)
@@ -67,18 +69,48 @@ func TestHotKeysAreFoundAmongMany(t *testing.T) {
 	}
 }
 
-func TestHotKeysFade(t *testing.T) {
+// TestHotKeysOfLargeBatches gives one key 40 % of the records. Its partition has
+// few large batches for many small ones of the others, and more comes than is
+// looked at.
+func TestHotKeysOfLargeBatches(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
 	k := newKeySkew()
 	now := time.Unix(1_000_000, 0)
-	k.appended(now, 0, keyedBatch(t, record.None, "old", "old", "old", "old").Open(record.OpenOptions{}))
+	const parts = 6
+	var unseen [parts]atomic.Int64
+	for range 400 {
+		var keys [parts][]string
+		for range 5000 {
+			if p := r.IntN(parts); r.IntN(10) < 4 {
+				keys[3] = append(keys[3], "hot")
+			} else {
+				keys[p] = append(keys[p], fmt.Sprintf("%d of %d", r.IntN(50), p))
+			}
+		}
+		for _, p := range r.Perm(parts) {
+			k.appended(now, int32(p), &unseen[p], keyedBatch(t, record.None, keys[p]...).Open(record.OpenOptions{}))
+		}
+		now = now.Add(20 * time.Millisecond) // 250,000 records per second
+	}
+	got, _ := k.hottest(2)
+	if string(got[0].Key) != "hot" || got[0].Partition != 3 || math.Abs(got[0].Share-.4) > .03 || got[1].Share > .05 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestHotKeysFade(t *testing.T) {
+	k := newKeySkew()
+	var unseen atomic.Int64
+	now := time.Unix(1_000_000, 0)
+	k.appended(now, 0, &unseen, keyedBatch(t, record.None, "old", "old", "old", "old").Open(record.OpenOptions{}))
 	now = now.Add(2 * keyHalfLife)
-	k.appended(now, 0, keyedBatch(t, record.None, "new").Open(record.OpenOptions{}))
+	k.appended(now, 0, &unseen, keyedBatch(t, record.None, "new").Open(record.OpenOptions{}))
 	got, _ := k.hottest(2)
 	if math.Abs(got[0].Share-.5) > 1e-9 || math.Abs(got[1].Share-.5) > 1e-9 {
 		t.Errorf("four records of two half-lives ago weigh as much as one of now: %+v", got)
 	}
 	now = now.Add(1000 * keyHalfLife) // beyond what a float64 could hold
-	k.appended(now, 0, keyedBatch(t, record.None, "newest").Open(record.OpenOptions{}))
+	k.appended(now, 0, &unseen, keyedBatch(t, record.None, "newest").Open(record.OpenOptions{}))
 	if got, _ = k.hottest(1); string(got[0].Key) != "newest" || got[0].Share < 0.999 || math.IsNaN(got[0].Share) {
 		t.Errorf("%+v", got)
 	}
@@ -86,8 +118,9 @@ func TestHotKeysFade(t *testing.T) {
 
 func TestLongKeysAreCutAndTold(t *testing.T) {
 	k := newKeySkew()
+	var unseen atomic.Int64
 	long := make([]byte, 1000)
-	k.appended(time.Unix(1, 0), 0, keyedBatch(t, record.None, string(long)+"a", string(long)+"a", string(long)+"b").Open(record.OpenOptions{}))
+	k.appended(time.Unix(1, 0), 0, &unseen, keyedBatch(t, record.None, string(long)+"a", string(long)+"a", string(long)+"b").Open(record.OpenOptions{}))
 	got, _ := k.hottest(5)
 	if len(got) != 2 || len(got[0].Key) != maxKeyBytes || !got[0].Truncated || math.Abs(got[0].Share-2./3) > 1e-9 {
 		t.Errorf("%+v", got)
@@ -139,9 +172,10 @@ func BenchmarkKeySkew(b *testing.B) {
 		batch := keyedBatch(b, record.None, keys...)
 		b.Run(fmt.Sprintf("%d-records", n), func(b *testing.B) {
 			k := newKeySkew()
+			var unseen atomic.Int64
 			b.SetBytes(int64(len(batch)))
 			for b.Loop() {
-				k.appended(time.Now(), 0, batch.Open(record.OpenOptions{}))
+				k.appended(time.Now(), 0, &unseen, batch.Open(record.OpenOptions{}))
 			}
 		})
 	}

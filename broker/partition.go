@@ -189,7 +189,7 @@ func (p *Partition) produced(now time.Time, opened *record.Opened) {
 	p.counters.bytes.Add(float64(len(batch)))
 	p.traffic.records.add(int(batch.Count()))
 	p.traffic.bytes.add(len(batch))
-	p.traffic.keys.appended(now, p.index, opened)
+	p.traffic.keys.appended(now, p.index, &p.traffic.unseen, opened)
 }
 
 // fetched counts bytes that were read for a consumer.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -105,6 +106,7 @@ func (b *Broker) trafficOf(t *topic) TopicTraffic {
 type partitionTraffic struct {
 	records, bytes, fetched meter
 	keys                    *keySkew
+	unseen                  atomic.Int64 // records appended whose keys were not looked at yet
 }
 
 func (t *partitionTraffic) start(now time.Time, keys *keySkew) {

@@ -6,6 +6,9 @@
 //	browser ──▶ /console/          pages: static files, compiled in
 //	        ──▶ /console/api/…     JSON ──▶ Registry (clients/srclient)
 //	                                    ──▶ Kafka    (clients/cluster)
+//	        ──▶ /broker/…          rates, hot keys, lag in seconds: what the bundled
+//	                               broker tells beyond Kafka's protocol; left out of the
+//	                               pages where there is none
 //
 // The pages need nothing from elsewhere: no fonts, no scripts, no build step. A
 // policy header keeps it so, and what records hold is only ever shown as text.

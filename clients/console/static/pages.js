@@ -18,7 +18,7 @@ function filtered(input, rows, text, draw) {
 }
 
 pages.overview = async () => {
-  const o = await ask("overview");
+  const [o, behind] = await Promise.all([ask("overview"), broker("groups")]);
   document.getElementById("version").textContent = "Dovetail " + o.version;
   const card = (href, n, what, more) => h("a.card", { href }, h("b", null, n), h("span", null, what, more ? ` · ${more}` : ""));
   const types = ["AVRO", "PROTOBUF", "JSON"].filter((t) => o.types[t]).map((t) => `${o.types[t]} ${t[0] + t.slice(1).toLowerCase()}`).join(", ");
@@ -39,7 +39,7 @@ pages.overview = async () => {
         ["Topic", (t) => link("topic", t.topic), "name"], ["Records", (t) => number(t.records), "n"],
         ["Partitions", stack, "wide"], ["", skew]], ["No topics yet. ", h("code", null, "dovetail topic create orders")])),
       h("section", null, h("h2", null, "Groups furthest behind"), table(groups, [
-        ["Group", (g) => link("group", g.group), "name"], ["State", (g) => pill(g.state)], ["Members", (g) => g.members.length, "n"], ["Lag", (g) => lag(g.lag), "n"]],
+        ["Group", (g) => link("group", g.group), "name"], ["State", (g) => pill(g.state)], ["Members", (g) => g.members.length, "n"], ["Lag", (g) => lag(g.lag, of(behind, "group", g.group)), "n"]],
         ["No consumer groups yet. ", h("code", null, "dovetail consume orders --group billing")]))),
   ];
 };
@@ -113,20 +113,29 @@ async function versionDetail(name, v, before) {
 }
 
 pages.topics = async () => {
-  const rows = await ask("topics");
+  const [rows, traffic] = await Promise.all([ask("topics"), broker("topics")]);
+  const now = (r) => of(traffic, "topic", r.topic);
   const input = filter("topics");
   return [
     h("h1", null, "Topics"),
     h("p.sub", null, plural(rows.length, "topic"), h("span.grow"), input),
     filtered(input, rows, (r) => r.topic, (shown) => table(shown, [
       ["Topic", (r) => link("topic", r.topic), "name"], ["Partitions", (r) => r.partitions.length, "n"], ["Records", (r) => number(r.records), "n"],
-      ["Size", (r) => bytes(r.bytes), "n"], ["Records per partition", stack, "wide"], ["", skew]],
+      ["Size", (r) => bytes(r.bytes), "n"], ["Records per partition", stack, "wide"], ["", skew],
+      ...(traffic ? [["Written", (r) => rate(now(r)), "n"], ["Now", (r) => busiest(now(r))]] : [])],
       rows.length ? "No topic matches." : ["No topics yet. ", h("code", null, "dovetail topic create orders --partitions 6")])),
   ];
 };
 
 pages.topic = async (name) => {
   const t = await ask("topic", { name });
+  const now = h("section"), rates = t.partitions.map(() => h("span"));
+  async function traffic() {
+    const found = await broker("topics", name);
+    now.replaceChildren(...(found ? trafficNow(found.topics[0]) : []));
+    if (found) found.topics[0].partitions.forEach((p, i) => rates[i] && rates[i].replaceChildren(p.offline ? pill("offline: " + p.offline, "bad") : rate(p)));
+    return found;
+  }
   const mean = 1 / t.partitions.length, largest = Math.max(...t.partitions.map((p) => p.recordShare), 1e-9);
   const bar = (p) => h("div.bar" + (hot(p, mean) ? ".hot" : ""), { title: `the mark is the mean, ${percent(mean)}` },
     p.records ? h("i", { width: (100 * p.recordShare) / largest + "%" }) : null, h("u", { left: `calc(${Math.min(100, (100 * mean) / largest)}% - 2px)` }));
@@ -150,20 +159,34 @@ pages.topic = async (name) => {
   function tick() {
     setTimeout(async () => {
       if (!live.isConnected || live.getAttribute("aria-pressed") !== "true") return;
-      await load();
+      await Promise.all([load(), traffic()]);
       tick();
     }, 2000);
   }
-  await load();
+  const [, known] = await Promise.all([load(), traffic()]);
   return [
     h("h1", null, t.topic),
     h("p.sub", null, [plural(t.partitions.length, "partition"), plural(t.records, "record"), bytes(t.bytes)].join(" · "), skew(t), h("span.grow"), link("subject", t.topic + "-value", `subject ${t.topic}-value →`)),
     table(t.partitions, [["Partition", (p) => p.partition, "n"], ["First", (p) => number(p.startOffset), "n"], ["End", (p) => number(p.endOffset), "n"],
-      ["Records", (p) => number(p.records), "n"], ["Share", (p) => percent(p.recordShare), "n"], ["", bar, "wide"], ["Size", (p) => bytes(p.bytes), "n"]], "No partitions."),
+      ["Records", (p) => number(p.records), "n"], ["Share", (p) => percent(p.recordShare), "n"], ["", bar, "wide"], ["Size", (p) => bytes(p.bytes), "n"],
+      ...(known ? [["Written", (p) => rates[p.partition], "n"]] : [])], "No partitions."),
+    now,
     h("h2", null, "Last records", h("span.grow"), choose, live),
     list,
   ];
 };
+
+// What the broker saw of a topic in the last minutes: which partition is busiest, and which keys make it so.
+function trafficNow(t) {
+  const text = (k) => (k.key !== undefined ? k.key : "0x" + k.keyHex) + (k.truncated ? "…" : "");
+  return [
+    h("h2", null, "Traffic", pill(`${rate(t)} written`), pill(`${bytes(Math.round(t.bytesOutPerSecond))}/s read`), busiest(t)),
+    table(t.hotKeys.filter((k) => k.atLeast > 0), [["Most frequent keys", (k) => h("code", null, text(k)), "name"], ["Partition", (k) => k.partition, "n"],
+      ["Share of records", (k) => (k.share - k.atLeast > 0.001 ? `${percent(k.atLeast)} to ${percent(k.share)}` : percent(k.share)), "n"],
+      ["", (k) => h("div.bar" + (k.atLeast > 0.2 ? ".hot" : ""), null, h("i", { width: 100 * k.atLeast + "%" })), "wide"]],
+      t.noKeyShare > 0.5 ? "Records have no keys: they go to any partition, in no order." : "Nothing was written since the server started."),
+  ];
+}
 
 const oneLine = (v) => (v === null ? h("span.c", null, "null") : typeof v === "string" ? v : coloured(JSON.stringify(v)));
 
@@ -185,29 +208,31 @@ function recordRow(r) {
 }
 
 pages.groups = async () => {
-  const rows = await ask("groups");
+  const [rows, behind] = await Promise.all([ask("groups"), broker("groups")]);
   const input = filter("groups");
   return [
     h("h1", null, "Consumer groups"),
     h("p.sub", null, plural(rows.length, "group"), h("span.grow"), input),
     filtered(input, rows, (r) => r.group + " " + r.state, (shown) => table(shown, [
       ["Group", (r) => link("group", r.group), "name"], ["State", (r) => pill(r.state, r.state === "Stable" ? "ok" : "")], ["Protocol", (r) => r.protocol], ["Assignor", (r) => r.assignor || ""],
-      ["Members", (r) => r.members.length, "n"], ["Partitions", (r) => r.partitions.length, "n"], ["Lag", (r) => lag(r.lag), "n"]],
+      ["Members", (r) => r.members.length, "n"], ["Partitions", (r) => r.partitions.length, "n"], ["Lag", (r) => lag(r.lag, of(behind, "group", r.group)), "n"]],
       rows.length ? "No group matches." : "No consumer groups yet.")),
   ];
 };
 
 pages.group = async (name) => {
-  const g = await ask("group", { name });
+  const [g, found] = await Promise.all([ask("group", { name }), broker("groups", name)]);
+  const behind = of(found, "group", name);
+  const part = (p) => behind && behind.partitions.find((b) => b.topic === p.topic && b.partition === p.partition);
   const done = (p) => (p.endOffset ? Math.max(0, 1 - p.lag / p.endOffset) : 1);
   return [
     h("h1", null, g.group),
-    h("p.sub", null, pill(g.state, g.state === "Stable" ? "ok" : ""), [g.protocol, g.assignor, plural(g.members.length, "member"), "lag"].filter(Boolean).join(" · "), lag(g.lag)),
+    h("p.sub", null, pill(g.state, g.state === "Stable" ? "ok" : ""), [g.protocol, g.assignor, plural(g.members.length, "member"), "lag"].filter(Boolean).join(" · "), lag(g.lag, behind)),
     h("h2", null, "Members"),
     table(g.members, [["Member", (m) => h("code", null, m.member), "name"], ["Instance", (m) => m.instance || ""], ["Client", (m) => m.client], ["Host", (m) => m.host], ["Partitions", (m) => m.partitions, "n"]],
       "Nobody reads as this group at the moment."),
     h("h2", null, "Partitions"),
     table(g.partitions, [["Topic", (p) => link("topic", p.topic), "name"], ["Partition", (p) => p.partition, "n"], ["Committed", (p) => (p.committed < 0 ? "—" : number(p.committed)), "n"], ["End", (p) => number(p.endOffset), "n"],
-      ["Read", (p) => h("div.bar" + (p.lag ? ".hot" : ""), { title: percent(done(p)) }, h("i", { width: 100 * done(p) + "%" })), "wide"], ["Lag", (p) => lag(p.lag), "n"], ["Member", (p) => h("code", null, p.member || "")]], "Nothing was committed, and nothing is assigned."),
+      ["Read", (p) => h("div.bar" + (p.lag ? ".hot" : ""), { title: percent(done(p)) }, h("i", { width: 100 * done(p) + "%" })), "wide"], ["Lag", (p) => lag(p.lag, part(p)), "n"], ["Member", (p) => h("code", null, p.member || "")]], "Nothing was committed, and nothing is assigned."),
   ];
 };

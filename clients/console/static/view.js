@@ -60,7 +60,22 @@ function skew(topic) {
   return pill("skew " + topic.skew.toFixed(2), topic.skew > 1.5 ? "warn" : "ok");
 }
 
-const lag = (n) => pill(n ? number(n) : "0", n ? "warn" : "ok");
+// Lag in records, and in time if the broker tells it.
+const lag = (n, behind) => pill(number(n || 0) + (n && behind && behind.lagSeconds >= 1 ? " · " + seconds(behind.lagSeconds) : ""), n ? "warn" : "ok");
+
+function seconds(s) {
+  for (const [unit, size] of [["d", 86400], ["h", 3600], ["min", 60]]) if (s >= 2 * size) return `${Math.floor(s / size)} ${unit}`;
+  return `${Math.floor(s)} s`;
+}
+
+const rate = (t) => (!t || !t.recordsInPerSecond ? "—" : `${t.recordsInPerSecond < 10 ? t.recordsInPerSecond.toFixed(1) : number(Math.round(t.recordsInPerSecond))}/s`);
+
+// The busiest partition of late, beside the mean of all.
+function busiest(t) {
+  if (!t || !t.skew) return pill("quiet");
+  const p = t.partitions.reduce((a, b) => (b.bytesInPerSecond > a.bytesInPerSecond ? b : a));
+  return pill(`p${p.partition} takes ${t.skew.toFixed(1)} × the mean`, t.skew > 1.5 ? "warn" : "ok");
+}
 
 // Colours of JSON and of Protobuf sources.
 const token = /("(?:[^"\\]|\\.)*")(\s*:)?|(\/\/[^\n]*)|\b(true|false|null|syntax|package|import|message|enum|oneof|repeated|optional|required|reserved|map|service|rpc|returns|option)\b|(-?\b\d+(?:\.\d+)?(?:[eE][+-]?\d+)?\b)/g;
@@ -118,3 +133,11 @@ async function ask(path, query) {
   if (!answer.ok) throw new Error(body.message);
   return body;
 }
+
+// What only the broker beside these pages knows, which is none of the Kafka protocol; null if there is no such broker.
+async function broker(kind, name) {
+  const answer = await fetch("../broker/" + kind + (name === undefined ? "" : "/" + encodeURIComponent(name))).catch(() => null);
+  return answer && answer.ok ? answer.json().catch(() => null) : null;
+}
+
+const of = (found, key, name) => (found ? found[key + "s"].find((x) => x[key] === name) : undefined);
