@@ -3,6 +3,7 @@ package vfs
 import (
 	"errors"
 	"os"
+	"strings"
 	"sync"
 )
 
@@ -37,6 +38,9 @@ type Faulty struct {
 	N      int   // the N-th of them fails, from 1; 0: none
 	Sticky bool  // and all of them after it
 	Err    error // nil: ErrInjected
+	// Under, if not empty, is in the path of every operation that counts. It stays
+	// as it is.
+	Under string
 
 	mu    sync.Mutex
 	count int
@@ -56,10 +60,10 @@ func (f *Faulty) Arm(ops Op, n int, sticky bool, err error) {
 	f.Ops, f.N, f.Sticky, f.Err, f.count = ops, n, sticky, err, 0
 }
 
-func (f *Faulty) hit(op Op) error {
+func (f *Faulty) hit(op Op, path string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.Ops&op == 0 {
+	if f.Ops&op == 0 || !strings.Contains(path, f.Under) {
 		return nil
 	}
 	f.count++
@@ -74,30 +78,32 @@ func (f *Faulty) hit(op Op) error {
 
 // Create implements [FS].
 func (f *Faulty) Create(path string) (File, error) {
-	if err := f.hit(OpCreate); err != nil {
+	if err := f.hit(OpCreate, path); err != nil {
 		return nil, pathError("create", path, err)
 	}
-	return f.wrap(f.FS.Create(path))
+	return f.wrap(path)(f.FS.Create(path))
 }
 
 // OpenFile implements [FS].
 func (f *Faulty) OpenFile(path string) (File, error) {
-	if err := f.hit(OpOpen); err != nil {
+	if err := f.hit(OpOpen, path); err != nil {
 		return nil, pathError("open", path, err)
 	}
-	return f.wrap(f.FS.OpenFile(path))
+	return f.wrap(path)(f.FS.OpenFile(path))
 }
 
-func (f *Faulty) wrap(file File, err error) (File, error) {
-	if err != nil {
-		return nil, err
+func (f *Faulty) wrap(path string) func(file File, err error) (File, error) {
+	return func(file File, err error) (File, error) {
+		if err != nil {
+			return nil, err
+		}
+		return &faultyFile{File: file, fs: f, path: path}, nil
 	}
-	return &faultyFile{File: file, fs: f}, nil
 }
 
 // Rename implements [FS].
 func (f *Faulty) Rename(from, to string) error {
-	if err := f.hit(OpRename); err != nil {
+	if err := f.hit(OpRename, from); err != nil {
 		return pathError("rename", from, err)
 	}
 	return f.FS.Rename(from, to)
@@ -105,7 +111,7 @@ func (f *Faulty) Rename(from, to string) error {
 
 // Remove implements [FS].
 func (f *Faulty) Remove(path string) error {
-	if err := f.hit(OpRemove); err != nil {
+	if err := f.hit(OpRemove, path); err != nil {
 		return pathError("remove", path, err)
 	}
 	return f.FS.Remove(path)
@@ -113,7 +119,7 @@ func (f *Faulty) Remove(path string) error {
 
 // MkdirAll implements [FS].
 func (f *Faulty) MkdirAll(path string) error {
-	if err := f.hit(OpMkdir); err != nil {
+	if err := f.hit(OpMkdir, path); err != nil {
 		return pathError("mkdir", path, err)
 	}
 	return f.FS.MkdirAll(path)
@@ -121,7 +127,7 @@ func (f *Faulty) MkdirAll(path string) error {
 
 // SyncDir implements [FS].
 func (f *Faulty) SyncDir(path string) error {
-	if err := f.hit(OpSyncDir); err != nil {
+	if err := f.hit(OpSyncDir, path); err != nil {
 		return pathError("syncdir", path, err)
 	}
 	return f.FS.SyncDir(path)
@@ -129,18 +135,19 @@ func (f *Faulty) SyncDir(path string) error {
 
 type faultyFile struct {
 	File
-	fs *Faulty
+	fs   *Faulty
+	path string
 }
 
 func (f *faultyFile) ReadAt(p []byte, pos int64) (int, error) {
-	if err := f.fs.hit(OpRead); err != nil {
+	if err := f.fs.hit(OpRead, f.path); err != nil {
 		return 0, err
 	}
 	return f.File.ReadAt(p, pos)
 }
 
 func (f *faultyFile) WriteAt(p []byte, pos int64) (int, error) {
-	if err := f.fs.hit(OpWrite); err != nil {
+	if err := f.fs.hit(OpWrite, f.path); err != nil {
 		n, _ := f.File.WriteAt(p[:len(p)/2], pos)
 		return n, err
 	}
@@ -148,14 +155,14 @@ func (f *faultyFile) WriteAt(p []byte, pos int64) (int, error) {
 }
 
 func (f *faultyFile) Truncate(size int64) error {
-	if err := f.fs.hit(OpTruncate); err != nil {
+	if err := f.fs.hit(OpTruncate, f.path); err != nil {
 		return err
 	}
 	return f.File.Truncate(size)
 }
 
 func (f *faultyFile) Sync() error {
-	if err := f.fs.hit(OpSync); err != nil {
+	if err := f.fs.hit(OpSync, f.path); err != nil {
 		if file, ok := f.File.(interface{ loseUnsynced() }); ok {
 			file.loseUnsynced()
 		}
