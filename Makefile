@@ -44,6 +44,7 @@ test: vet ## everything that needs only Go: race detector, and each core decoder
 .PHONY: test-modules
 test-modules: ## the modules of their own that test with Go alone
 	cd serde/hamba && go vet ./... && go test -timeout 5m ./...
+	cd examples/delivery/warehouse && go vet ./... && go test -timeout 5m ./...
 
 .PHONY: race
 race: ## the tests, three times, with the race detector
