@@ -193,6 +193,7 @@ func newCELCache(limit uint64) (*celCache, error) {
 	opts = append(opts, stringFunctions()...)
 	opts = append(opts, decimalFunctions()...)
 	opts = append(opts, timestampFunctions()...)
+	opts = append(opts, variantFunctions()...)
 	env, err := cel.NewEnv(opts...)
 	if err != nil {
 		return nil, fmt.Errorf("rules: CEL: %w", err)
@@ -276,6 +277,8 @@ func plainResult(v ref.Val, left *int, depth int) (any, error) {
 		return v.Duration, nil
 	case Decimal:
 		return v, nil
+	case *variant:
+		return v.plain()
 	case traits.Mapper:
 		return plainMap(v, left, depth)
 	case traits.Lister:

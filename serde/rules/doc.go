@@ -31,8 +31,14 @@
 //	decimals.round(d), (d, scale), trunc       half up, toward zero
 //	timestamp(n, precision)                    precision 0, 3, 6 or 9: seconds to nanos since 1970
 //	timestamp.of(v), timestamp.of(n, unit)     seconds, millis, micros or nanos
+//	variant(v), variants.parseJson(text)       of a confluent.type.Variant, of JSON; also tryParseJson
+//	variants.type(v), isNull(v), toJson(v)
+//	variants.as(v, type), tryAs(v, type)       string, int, double, boolean, decimal, timestamp, bytes
+//	variants.field(v, name), elem(v, i), index(v, i), path(v, "$.a[0]"), each with (…, type) and (…, type, nullOnError)
 //
-// Avro decimals are decimals for CEL, with the scale of the schema. Expressions are bounded in length,
+// Avro decimals are decimals for CEL, with the scale of the schema. What is not
+// there in a variant is null, and null goes through all functions of variants.
+// Expressions are bounded in length,
 // depth and cost. A migration rule is of type JSONATA, or of type CEL with the
 // JSON form of the payload as message. JSONata expressions are bounded in time
 // (parameter jsonata.timeout.ms, 60000), depth (jsonata.max.depth, 1000) and
