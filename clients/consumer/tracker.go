@@ -7,10 +7,11 @@ package consumer
 //	handled    ✓   ✓   ·   ✓   ·
 //	commit             20
 type tracker struct {
-	taken []takenOffset // ascending; the first one is not handled
-	head  int           // of taken; what is before it has been popped
-	next  int64         // offset to commit; -1 before the first record is handled
-	epoch int32         // leader epoch of next's predecessor
+	taken  []takenOffset // ascending; the first one is not handled
+	head   int           // of taken; what is before it has been popped
+	next   int64         // offset to commit; -1 before the first record is handled
+	epoch  int32         // leader epoch of next's predecessor
+	undone int           // of taken
 }
 
 type takenOffset struct {
@@ -32,6 +33,7 @@ func (t *tracker) take(offset int64, epoch int32) bool {
 		t.head = 0
 	}
 	t.taken = append(t.taken, takenOffset{offset: offset, epoch: epoch})
+	t.undone++
 	return true
 }
 
@@ -49,7 +51,10 @@ func (t *tracker) handled(offset int64) bool {
 	if lo == len(t.taken) || t.taken[lo].offset != offset {
 		return false
 	}
-	t.taken[lo].done = true
+	if !t.taken[lo].done {
+		t.taken[lo].done = true
+		t.undone--
+	}
 	return t.pop()
 }
 
@@ -58,6 +63,7 @@ func (t *tracker) handledAll() bool {
 	for i := t.head; i < len(t.taken); i++ {
 		t.taken[i].done = true
 	}
+	t.undone = 0
 	return t.pop()
 }
 
@@ -74,5 +80,5 @@ func (t *tracker) pop() bool {
 	return moved
 }
 
-// open is how many records are taken and not popped.
-func (t *tracker) open() int { return len(t.taken) - t.head }
+// open is how many records are taken and not handled.
+func (t *tracker) open() int { return t.undone }
