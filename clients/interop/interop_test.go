@@ -36,7 +36,7 @@ func clients() []client {
 	return []client{
 		{name: "kcat", command: []string{"kcat/client.sh"}, codecs: all},
 		{name: "franz", command: []string{"build/franz"}, codecs: all},
-		{name: "node", command: []string{"node", "node/client.mjs"}, codecs: []string{"none", "gzip", "snappy", "lz4"}, serdes: true},
+		{name: "node", command: []string{"node", "node/client.mjs"}, codecs: []string{"none", "gzip", "snappy", "lz4"}, serdes: true, csfle: true},
 		{name: "python", command: []string{".venv/bin/python", "python/client.py"}, codecs: all, serdes: true, csfle: true},
 		{name: "java", command: java("java/target/classes:java/target/lib/*", "dev.dovetail.interop.Client"), codecs: all},
 		{name: "sarama", command: []string{"build/sarama"}, codecs: all},

@@ -6,6 +6,8 @@
 //   client.mjs consume TOPIC GROUP COUNT
 //   client.mjs produce-avro|produce-protobuf TOPIC COUNT
 //   client.mjs consume-avro|consume-protobuf TOPIC GROUP COUNT
+//   client.mjs produce-csfle TOPIC COUNT
+//   client.mjs consume-csfle TOPIC GROUP COUNT
 //
 // BOOTSTRAP and REGISTRY name the servers. Records that were read are printed
 // one JSON object per line; a consumer ends after COUNT records and a commit.
@@ -16,7 +18,7 @@ import kafkajs from 'kafkajs'
 import SnappyCodec from 'kafkajs-snappy'
 import lz4 from 'lz4-napi'
 import { decompress as unzstd } from 'fzstd'
-import { SchemaRegistryClient, SerdeType, AvroSerializer, AvroDeserializer, ProtobufSerializer, ProtobufDeserializer } from '@confluentinc/schemaregistry'
+import { SchemaRegistryClient, SerdeType, AvroSerializer, AvroDeserializer, ProtobufSerializer, ProtobufDeserializer, EncryptionExecutor, FieldEncryptionExecutor, LocalKmsDriver } from '@confluentinc/schemaregistry'
 import { create } from '@bufbuild/protobuf'
 
 const { Kafka, CompressionTypes, CompressionCodecs, logLevel } = kafkajs
@@ -70,6 +72,13 @@ async function consume (topic, groupId, count, show) {
   await consumer.disconnect()
 }
 
+function rules () {
+  LocalKmsDriver.register()
+  EncryptionExecutor.register()
+  FieldEncryptionExecutor.register()
+  return { secret: 'interop' }
+}
+
 const plain = (o) => ({ id: Number(o.id), customer: o.customer, total: o.total, note: o.note ?? null })
 
 const commands = {
@@ -92,6 +101,14 @@ const commands = {
   },
   'consume-avro': async (topic, group, count) => {
     const deserializer = new AvroDeserializer(registry(), SerdeType.VALUE, {})
+    await consume(topic, group, Number(count), async (v) => plain(await deserializer.deserialize(topic, v)))
+  },
+  'produce-csfle': async (topic, count) => {
+    const serializer = new AvroSerializer(registry(), SerdeType.VALUE, { autoRegisterSchemas: false, useLatestVersion: true, ruleConfig: rules() })
+    await produce(topic, Number(count), 'none', (i) => serializer.serialize(topic, order(i)))
+  },
+  'consume-csfle': async (topic, group, count) => {
+    const deserializer = new AvroDeserializer(registry(), SerdeType.VALUE, { ruleConfig: rules() })
     await consume(topic, group, Number(count), async (v) => plain(await deserializer.deserialize(topic, v)))
   },
   'produce-protobuf': async (topic, count) => {
