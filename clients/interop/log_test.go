@@ -21,12 +21,6 @@ func (b *logBuffer) Write(p []byte) (int, error) {
 	return b.text.Write(p)
 }
 
-func (b *logBuffer) tail() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return tail(b.text.Bytes())
-}
-
 var unfit = regexp.MustCompile(`[^A-Za-z0-9.-]+`)
 
 // keep writes the log of a process to a file, if the test failed. Were it in the
