@@ -168,15 +168,38 @@ func (b *Broker) finishDeletions() error {
 		return err
 	}
 	now := b.opts.Now()
+	var strays []string
 	for _, name := range names {
 		if discardedName.MatchString(name) {
 			b.discards.add(filepath.Join(b.opts.DataDir, name), now)
+		} else if b.isStray(name) {
+			strays = append(strays, name)
 		}
+	}
+	if len(strays) > 0 {
+		b.log.Error("there are folders of topics that the metadata log does not know; they are left alone", "folders", len(strays), "first", strays[0],
+			"remedy", "restore metadata.log from a copy if topics are missing; move the folders away if nobody needs them")
 	}
 	if err := b.discards.remove(b.opts.fs, now); err != nil {
 		b.log.Warn("folders of deleted topics cannot be removed yet", "err", err)
 	}
 	return nil
+}
+
+// isStray says whether a folder looks like that of a partition whose topic there is not.
+func (b *Broker) isStray(name string) bool {
+	at := strings.LastIndexByte(name, '-')
+	if at < 1 {
+		return false
+	}
+	if _, err := strconv.ParseUint(name[at+1:], 10, 31); err != nil {
+		return false
+	}
+	if _, known := b.store.Topic(name[:at]); known {
+		return false
+	}
+	info, err := b.opts.fs.Stat(filepath.Join(b.opts.DataDir, name))
+	return err == nil && info.IsDir
 }
 
 // finishDiscards does steps 2 to 4 for topics that the last run deleted.

@@ -133,10 +133,10 @@ func (l *Log) checkTopicID(names []string) error {
 	}
 	found, err := ReadTopicID(l.fsys, l.dir)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w; if the folder is this topic's, remove the file, and it is written anew", err)
 	}
 	if found != id {
-		return fmt.Errorf("the folder belongs to topic ID %x, not %x: another topic of the same name was here before", found, id)
+		return fmt.Errorf("the folder belongs to topic ID %x, not %x: another topic of the same name was here before; move the folder away", found, id)
 	}
 	return nil
 }
