@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -31,10 +32,11 @@ const (
 type celRule struct {
 	step        *step
 	guard, expr string
+	signed      bool // unsigned fields are int for CEL, as far as they fit
 }
 
 func newCELRule(s *step) *celRule {
-	r := &celRule{step: s, expr: s.rule.Expr}
+	r := &celRule{step: s, expr: s.rule.Expr, signed: s.params["cel.unsigned.field.type"] == "int"}
 	if !strings.EqualFold(s.params["cel.ignore.guard.separator"], "true") {
 		if guard, expr, ok := strings.Cut(r.expr, ";"); ok {
 			r.guard, r.expr = strings.TrimSpace(guard), expr
@@ -131,8 +133,12 @@ func (r *celRule) fields(ctx context.Context, f shape, v any) (any, error) {
 		if tags == nil {
 			tags = []string{}
 		}
+		value := leaf
+		if n, ok := leaf.(uint64); ok && r.signed && n <= math.MaxInt64 {
+			value = int64(n)
+		}
 		out, changed, err := r.run(ctx, fileOf(message), map[string]any{
-			"value": leaf, "fullName": d.fullName, "name": d.name, "typeName": d.typeName, "tags": tags, "message": message,
+			"value": value, "fullName": d.fullName, "name": d.name, "typeName": d.typeName, "tags": tags, "message": message,
 		})
 		if err != nil || !changed {
 			return leaf, err

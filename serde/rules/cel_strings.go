@@ -38,7 +38,7 @@ func isEmail(s string) bool {
 		return false
 	}
 	local, host := s[:strings.LastIndexByte(s, '@')], s[strings.LastIndexByte(s, '@')+1:]
-	return len(local) <= 64 && isHostname(host)
+	return len(s) <= 254 && len(local) <= 64 && isHostname(host)
 }
 
 // isHostname takes names of RFC 1123: labels of letters, digits and inner

@@ -18,6 +18,11 @@
 //	JSONATA          a migration: an expression over the JSON form of a payload, whose result is the new one
 //	any other        whatever Options.Executors has for it
 //
+// Unsigned Protobuf fields are uint for CEL_FIELD; with the parameter
+// cel.unsigned.field.type of "int" they are int, as they are by default for
+// clients in Java. Regular expressions are those of RE2, whatever cel.regex.engine
+// says.
+//
 // What stands before the first ';' of a CEL expression is its guard: if it is
 // false, the rule is skipped. Beside the standard functions and CEL's string
 // functions there are isEmail, isHostname, isIpv4, isIpv6, isUri, isUriRef and

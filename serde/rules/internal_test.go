@@ -146,7 +146,7 @@ func TestStringFunctions(t *testing.T) {
 		test     func(string) bool
 		good, no []string
 	}{
-		{isEmail, []string{"a@example.com", "a.b+c@x-y.org"}, []string{"", "a", "@x.org", "a@", "a b@x.org", "A <a@x.org>", "a@-x.org", strings.Repeat("a", 65) + "@x.org", "a@b@c.org"}},
+		{isEmail, []string{"a@example.com", "a.b+c@x-y.org"}, []string{"", "a", "@x.org", "a@", "a b@x.org", "A <a@x.org>", "a@-x.org", strings.Repeat("a", 65) + "@x.org", "a@" + strings.Repeat("a.", 126) + "b", "a@b@c.org"}},
 		{isHostname, []string{"a", "example.com", "example.com.", "xn--a.b", "1a"}, []string{"", ".", "a..b", "-a", "a-", "a_b", "1.2.3.4", strings.Repeat("a", 64), strings.Repeat("a.", 130)}},
 		{isIPv4, []string{"1.2.3.4"}, []string{"", "1.2.3", "1.2.3.4.5", "256.1.1.1", "::1", "01.2.3.4"}},
 		{isIPv6, []string{"::1", "2001:db8::1", "::ffff:1.2.3.4"}, []string{"", "1.2.3.4", ":::1", "fe80::1%eth0"}},

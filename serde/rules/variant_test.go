@@ -3,7 +3,6 @@ package rules
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"math"
 	"reflect"
 	"slices"
@@ -259,7 +258,7 @@ func TestVariantTimestampsOutsideOfCEL(t *testing.T) {
 	if got := v.as(types.String("timestamp"), types.False); !types.IsError(got) {
 		t.Errorf("got %v", got)
 	}
-	if s := fmt.Sprintf("%s", v.appendJSON(nil)); !strings.HasPrefix(s, `"`) {
+	if s := string(v.appendJSON(nil)); !strings.HasPrefix(s, `"`) {
 		t.Errorf("JSON %s", s)
 	}
 }
