@@ -31,6 +31,7 @@ var mayImport = map[string][]string{
 	"serde":                        {"compat/schema", "serde/frame"},
 	"serde/avro":                   {"compat/...", "serde", "serde/frame"},
 	"serde/avro/avrobench":         {},
+	"serde/avro/avrohostile":       {},
 	"serde/jsonschema":             {"compat/...", "serde", "serde/frame"},
 	"serde/protobuf":               {"compat/...", "serde", "serde/frame"},
 	"serde/rules":                  {"compat/...", "serde", "serde/frame", "serde/rules/kms", "serde/rules/jsonata"},

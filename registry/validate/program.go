@@ -46,12 +46,7 @@ func (v *Validator) program(c schema.Context, found Found) (*program, error) {
 		if err != nil {
 			return nil, fmt.Errorf("validate: schema %d: %w", found.ID, err)
 		}
-		p.walk = func(_, payload []byte) error { return check.Validate(payload) }
-		if s.Root().Kind == avro.Bytes {
-			// Serializers frame a root of type bytes as it stands, without the
-			// length that Avro puts before it: any payload is one.
-			p.walk = func(_, _ []byte) error { return nil }
-		}
+		p.walk = func(_, payload []byte) error { return check.ValidateFramed(payload) }
 	case *protobuf.Schema:
 		p.indexed = true
 		p.walk = serdeprotobuf.NewValidator(s).Validate

@@ -334,6 +334,7 @@ func validate(p planned, data []byte, text bool) error {
 type Validator struct {
 	plan planned
 	text bool
+	root *avro.Node
 }
 
 // NewValidator compiles the walk for a schema.
@@ -342,8 +343,22 @@ func NewValidator(s *Schema, opts ValidateOptions) (*Validator, error) {
 	if p.err != nil {
 		return nil, p.err
 	}
-	return &Validator{plan: p, text: !opts.SkipUTF8}, nil
+	return &Validator{plan: p, text: !opts.SkipUTF8, root: s.Root()}, nil
 }
 
 // Validate is the function of the same name. Safe for concurrent use.
 func (v *Validator) Validate(data []byte) error { return validate(v.plan, data, v.text) }
+
+// ValidateFramed is Validate for what stands behind a schema ID: there a root of
+// type bytes has no length before it, so that any bytes are one unless its logical
+// type wants more.
+func (v *Validator) ValidateFramed(payload []byte) error {
+	switch {
+	case v.root.Kind != avro.Bytes:
+		return v.Validate(payload)
+	case v.root.Logical != avro.BigDecimal:
+		return nil
+	}
+	whole, n := withLength(payload)
+	return withoutLength(v.Validate(whole), n)
+}
