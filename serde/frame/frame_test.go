@@ -159,6 +159,32 @@ func TestIndexesAreBounded(t *testing.T) {
 	}
 }
 
+// TestEveryPrefixIsRefused: of an ID, a GUID and message indexes alike.
+func TestEveryPrefixIsRefused(t *testing.T) {
+	id, guid, indexes := AppendID(nil, 1<<31-1), AppendGUID(nil, schema.GUID{1, 2, 3}), AppendIndexes(nil, []int{1, 300, 1<<31 - 1})
+	for n := range id {
+		if _, _, err := Split(id[:n]); err == nil {
+			t.Errorf("%d bytes of an ID are taken", n)
+		}
+		if _, _, err := SplitHeader(id[:n]); err == nil {
+			t.Errorf("%d bytes of an ID in a header are taken", n)
+		}
+	}
+	for n := range guid {
+		if _, _, err := SplitHeader(guid[:n]); err == nil {
+			t.Errorf("%d bytes of a GUID are taken", n)
+		}
+	}
+	for n := range indexes {
+		if path, _, err := SplitIndexes(indexes[:n], nil); err == nil {
+			t.Errorf("%d bytes of indexes are taken as %v", n, path)
+		}
+		if _, _, err := CutIndexes(indexes[:n]); err == nil {
+			t.Errorf("%d bytes of indexes are cut", n)
+		}
+	}
+}
+
 func TestNoAllocation(t *testing.T) {
 	buf := make([]byte, 0, 64)
 	indexes := make([]int, 0, 4)
