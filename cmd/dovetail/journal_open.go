@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 
+	goredis "github.com/redis/go-redis/v9"
 	"github.com/spf13/pflag"
 
 	"github.com/dovetail-dev/dovetail/broker"
@@ -79,12 +80,21 @@ func openRecords(ctx context.Context, name string, encoders bool, b *broker.Brok
 	case name == "memory":
 		return &journal.Memory{}, nil
 	case scheme == "redis" || scheme == "rediss":
+		goredis.SetLogger(redisLog{log})
 		return redis.Open(ctx, redis.Options{URL: name, Key: redisKey(topic), Logger: log})
 	case scheme == "kafka":
 		brokers, own, _ := strings.Cut(rest, "/")
 		return kafka.Open(ctx, kafka.Options{Brokers: strings.Split(brokers, ","), Topic: topicBeside(own, encoders), Logger: log})
 	}
 	return nil, fmt.Errorf("--journal %q: want embedded, memory, redis://host:port or kafka://host:port", name)
+}
+
+// redisLog is where the Redis client says what it retries. What comes of it the
+// journal says itself.
+type redisLog struct{ log *slog.Logger }
+
+func (l redisLog) Printf(ctx context.Context, format string, args ...any) {
+	l.log.WarnContext(ctx, "redis client", "says", strings.TrimSpace(fmt.Sprintf(format, args...)))
 }
 
 // redisKey is the key of the stream that stands for a topic.
