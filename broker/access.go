@@ -85,7 +85,13 @@ func (p *Partition) WaitDurable(ctx context.Context, end int64) error {
 }
 
 func (p *Partition) batchOf(records []Record) ([]byte, error) {
+	const besideBytes = 32 // of a record, at most: lengths, deltas, no headers
+	size := 0
+	for i := range records {
+		size += len(records[i].Key) + len(records[i].Value) + besideBytes
+	}
 	builder := record.NewBuilder(record.BatchOptions{})
+	builder.Grow(size)
 	for _, r := range records {
 		at := p.now()
 		if !r.Timestamp.IsZero() {
@@ -93,7 +99,7 @@ func (p *Partition) batchOf(records []Record) ([]byte, error) {
 		}
 		builder.Add(at, r.Key, r.Value, r.Headers...)
 	}
-	return builder.Append(nil)
+	return builder.Append(make([]byte, 0, builder.SizeBytes()))
 }
 
 // appendBatch appends a batch of the broker's own and waits until it is durable.

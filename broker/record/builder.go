@@ -3,6 +3,7 @@ package record
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 )
 
 // Producer is the idempotent producer of a batch.
@@ -49,6 +50,10 @@ func NewBuilder(options BatchOptions) *Builder {
 func (b *Builder) Reset(options BatchOptions) {
 	*b = Builder{options: options, records: b.records[:0]}
 }
+
+// Grow makes room for size more bytes of records, so that adding them allocates
+// nothing.
+func (b *Builder) Grow(size int) { b.records = slices.Grow(b.records, size) }
 
 // Count is the number of records added.
 func (b *Builder) Count() int { return int(b.count) }
