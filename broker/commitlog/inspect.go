@@ -100,7 +100,7 @@ func inspectSmall(o Options, name string) ([]Finding, error) {
 		_, err = parseEpochs(p)
 	case name == partitionFile:
 		_, err = ReadTopicID(o.FS, o.Dir)
-		f.Remedy, f.Harmless = "restore it from a copy: without it the folder is nobody's", false
+		f.Remedy, f.Harmless = "restore it from a copy, or remove it if the folder is this topic's: it is written anew", false
 	}
 	if err == nil {
 		return nil, nil
