@@ -131,29 +131,17 @@ func (w *walker) err() error {
 		e.Found = "one"
 		return e
 	case faultMinProperties:
-		e.Expected = fmt.Sprintf("at least %d members", p.object.min)
-		e.Found = "fewer"
-		return e
+		return e.counted("at least", p.object.min, "members", "fewer")
 	case faultMaxProperties:
-		e.Expected = fmt.Sprintf("at most %d members", p.object.max)
-		e.Found = "more"
-		return e
+		return e.counted("at most", p.object.max, "members", "more")
 	case faultMinItems:
-		e.Expected = fmt.Sprintf("at least %d items", p.array.min)
-		e.Found = "fewer"
-		return e
+		return e.counted("at least", p.array.min, "items", "fewer")
 	case faultMaxItems:
-		e.Expected = fmt.Sprintf("at most %d items", p.array.max)
-		e.Found = "more"
-		return e
+		return e.counted("at most", p.array.max, "items", "more")
 	case faultMinContains:
-		e.Expected = fmt.Sprintf("at least %d items as contains says", p.array.minContain)
-		e.Found = "fewer"
-		return e
+		return e.counted("at least", p.array.minContain, "items as contains says", "fewer")
 	case faultMaxContains:
-		e.Expected = fmt.Sprintf("at most %d items as contains says", p.array.maxContain)
-		e.Found = "more"
-		return e
+		return e.counted("at most", p.array.maxContain, "items as contains says", "more")
 	case faultUnique:
 		e.Expected = "no two equal items"
 	case faultAnyOf:
@@ -166,6 +154,13 @@ func (w *walker) err() error {
 		e.Expected = "a value that is not what the schema excludes"
 	}
 	e.Found = snippet(w.data, f.pos)
+	return e
+}
+
+// counted says how many things there must be; found is what there were instead.
+func (e *Error) counted(bound string, n int, things, found string) error {
+	e.Expected = fmt.Sprintf("%s %d %s", bound, n, things)
+	e.Found = found
 	return e
 }
 
