@@ -79,7 +79,7 @@ func TestFoldersOfDeletedTopicsStayForFileDeleteDelay(t *testing.T) {
 	if n := folders(); n != 0 {
 		t.Fatalf("%d folders stay beyond their time", n)
 	}
-	createTopic(t, b, "t", 1, nil)
+	createTopic(t, b, "t", 1, map[string]string{"file.delete.delay.ms": "36000000"})
 	if err := b.deleteTopic("t"); err != nil {
 		t.Fatal(err)
 	}
