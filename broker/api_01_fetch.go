@@ -322,7 +322,7 @@ func (f *fetching) reserve(ctx context.Context, want int, first bool) int {
 		return 0
 	}
 	n := min(want, leastRead)
-	if f.lease.grow(ctx, int64(n)) != nil {
+	if f.lease.growReserved(ctx, int64(n)) != nil {
 		return 0
 	}
 	return n

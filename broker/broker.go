@@ -86,7 +86,7 @@ func New(opts Options) (*Broker, error) {
 		opts:      opts,
 		log:       opts.Logger,
 		apis:      byKey(),
-		memory:    newBudget(requestMemory(opts.Limits.MemoryBytes)),
+		memory:    newRequestBudget(opts.Limits.MemoryBytes),
 		buffers:   newBufferPool(requestMemory(opts.Limits.MemoryBytes)),
 		unpacking: newBudget(opts.Limits.MemoryBytes / unpackPart),
 		conns:     newConnections(opts.Limits),

@@ -12,6 +12,7 @@ import (
 type budget struct {
 	mu        sync.Mutex
 	limit     int64
+	reserve   int64 // besides limit, what is left for growReserved
 	used      int64
 	overdrawn bool
 	waiting   []*budgetWaiter
@@ -29,6 +30,7 @@ func newBudget(limit int64) *budget { return &budget{limit: limit} }
 type lease struct {
 	from      *budget
 	bytes     int64
+	reserved  int64 // of the budget's reserve, besides bytes
 	overdraft bool
 }
 
@@ -65,6 +67,21 @@ func (l *lease) grow(ctx context.Context, n int64) error {
 	return ctx.Err()
 }
 
+// growReserved is grow for a small answer: while the budget is used up by requests that
+// others have begun, there is a reserve that it does not stand in line for.
+func (l *lease) growReserved(ctx context.Context, n int64) error {
+	b := l.from
+	b.mu.Lock()
+	if n <= b.reserve && (len(b.waiting) > 0 || !b.fits(n)) {
+		b.reserve -= n
+		l.reserved += n
+		b.mu.Unlock()
+		return nil
+	}
+	b.mu.Unlock()
+	return l.grow(ctx, n)
+}
+
 // tryGrow adds n bytes if there is room for them now.
 func (l *lease) tryGrow(n int64) bool {
 	l.from.mu.Lock()
@@ -98,16 +115,20 @@ func (l *lease) release() {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if l.bytes == 0 {
+	if l.bytes+l.reserved == 0 {
 		return
 	}
-	l.giveBack(l.bytes)
+	l.giveBack(l.bytes + l.reserved)
 }
 
 // giveBack gives n bytes back, and the overdraft with the last of them. It requires the
 // budget's mu.
 func (l *lease) giveBack(n int64) {
 	b := l.from
+	back := min(n, l.reserved)
+	b.reserve += back
+	l.reserved -= back
+	n -= back
 	b.used -= n
 	l.bytes -= n
 	if l.bytes == 0 && l.overdraft {

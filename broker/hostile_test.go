@@ -4,13 +4,11 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"runtime"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/dovetail-dev/dovetail/broker/record"
@@ -120,61 +118,6 @@ func TestAnswersComeInTheOrderOfTheRequests(t *testing.T) {
 	}
 }
 
-// TestHostileClientsCostLittleAndHinderNobody keeps many clients with half
-// frames, large announcements and unread answers connected, while an honest one
-// works.
-func TestHostileClientsCostLittleAndHinderNobody(t *testing.T) {
-	b := startBroker(t, func(o *Options) { o.Limits.MemoryBytes = 32 << 20 })
-	honest := newClient(t, b, kgo.DefaultProduceTopic("t"), kgo.ProducerBatchMaxBytes(100_000))
-	if err := honest.ProduceSync(t.Context(), &kgo.Record{Value: make([]byte, 90_000)}).FirstErr(); err != nil {
-		t.Fatal(err)
-	}
-	before := heapBytes()
-	for i := range 200 {
-		c := dialRaw(t, b)
-		switch i % 4 {
-		case 0: // 90 MB announced, nothing sent
-			c.write([]byte{5, 0x5d, 0x4a, 0x80})
-		case 1: // the same, and a part of it
-			c.write(append([]byte{5, 0x5d, 0x4a, 0x80}, make([]byte, 5000)...))
-		case 2: // half a length
-			c.write([]byte{0, 0})
-		case 3: // reads everything again and again and takes no answer
-			req := kmsg.NewPtrFetchRequest()
-			req.SetVersion(11)
-			req.SessionEpoch = -1
-			req.MaxBytes = 1 << 30
-			rt, rp := kmsg.NewFetchRequestTopic(), kmsg.NewFetchRequestTopicPartition()
-			rp.PartitionMaxBytes = 1 << 30
-			rt.Topic = "t"
-			rt.Partitions = append(rt.Partitions, rp)
-			req.Topics = append(req.Topics, rt)
-			for range 50 {
-				c.write(frameOf(req, 1))
-			}
-		}
-	}
-	var wg sync.WaitGroup
-	for range 4 {
-		wg.Go(func() {
-			for range 20 {
-				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-				if err := honest.ProduceSync(ctx, &kgo.Record{Value: make([]byte, 1000)}).FirstErr(); err != nil {
-					t.Errorf("an honest client: %v", err)
-				}
-				cancel()
-			}
-		})
-	}
-	wg.Wait()
-	if grown := heapBytes() - before; grown > 150<<20 {
-		t.Errorf("memory grew by %d MiB", grown>>20)
-	}
-	if used := b.memory.inUse(); used > 32<<20+100<<20 {
-		t.Errorf("%d bytes of the budget in use", used)
-	}
-}
-
 // TestManyLargeRequestsShareTheBudget has more large requests on the way than there is
 // room for, and looks at the memory in use again and again until all are answered.
 func TestManyLargeRequestsShareTheBudget(t *testing.T) {
@@ -220,13 +163,6 @@ func TestManyLargeRequestsShareTheBudget(t *testing.T) {
 		}
 	}
 	eventually(t, "everything is given back", func() bool { return b.memory.inUse() == 0 })
-}
-
-func heapBytes() int64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapInuse)
 }
 
 func TestConnectionsBeyondTheLimitAreRefused(t *testing.T) {

@@ -145,7 +145,8 @@ type Limits struct {
 	UnauthenticatedRequestBytes int32
 	// MemoryBytes is the budget for what clients make the broker hold, over all
 	// connections; default 256 MiB. Three quarters are for requests being read or
-	// carried out and for their answers, one quarter for compressed batches while
+	// carried out and for their answers, an eighth of that for small answers only,
+	// one quarter for compressed batches while
 	// they are checked. Whoever finds no room waits. So that no setting can stop the
 	// broker for good, one request above its part may be in flight, and one
 	// batch above the other part be open.

@@ -143,7 +143,7 @@ func (p *shareReading) fetch(ctx context.Context, offset int64, upTo commitlog.B
 		return res, false
 	}
 	if !f.lease.tryGrow(2 * want) { // as it is read, and as it is written
-		if want = min(want, leastRead); f.lease.grow(ctx, 2*want) != nil {
+		if want = min(want, leastRead); f.lease.growReserved(ctx, 2*want) != nil {
 			return res, false
 		}
 	}

@@ -19,6 +19,14 @@ const unpackPart = 4
 // requestMemory is the rest, for requests and answers.
 func requestMemory(memory int64) int64 { return memory - memory/unpackPart }
 
+// reservePart is the part of requestMemory that is kept for small answers.
+const reservePart = 8
+
+func newRequestBudget(memory int64) *budget {
+	m := requestMemory(memory)
+	return &budget{limit: m - m/reservePart, reserve: m / reservePart}
+}
+
 // open makes a batch ready for being looked at; the caller closes it.
 func (b *Broker) open(ctx context.Context, batch record.Batch) *record.Opened {
 	if batch.Codec() == record.None {
