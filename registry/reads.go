@@ -67,8 +67,9 @@ func (r *Registry) Versions(name schema.Subject, q VersionsQuery) ([]schema.Vers
 
 func (s *state) versions(name schema.Subject, q VersionsQuery) ([]schema.Version, error) {
 	sub := s.subject(name.Canonical())
-	list := []schema.Version{}
+	var list []schema.Version
 	if sub != nil {
+		list = make([]schema.Version, 0, len(sub.versions))
 		for _, v := range sub.versions {
 			switch {
 			case q.DeletedAsNegative && v.deleted:
