@@ -116,7 +116,7 @@ func compareRest(l listener, w, r *Value) {
 
 // noteChanges notes where two values differ, as far inside as both have something.
 func noteChanges(l listener, was, is *Value, path ...string) {
-	if Equal(was, is) || !l.spend(1) {
+	if was == is || !l.spend(1) {
 		return
 	}
 	step := func(name string) []string { return append(slices.Clip(path), name) }
@@ -138,7 +138,7 @@ func noteChanges(l listener, was, is *Value, path ...string) {
 		for i := range was.Items {
 			noteChanges(l, was.Items[i], is.Items[i], step(strconv.Itoa(i))...)
 		}
-	default:
+	case !Equal(was, is):
 		l.note(KeywordChanged, was, is, path...)
 	}
 }

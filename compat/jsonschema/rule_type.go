@@ -231,7 +231,7 @@ func compareNegations(l listener, w, r *node) {
 	case !Equal(w.at, r.at):
 		l.add(NotTypeNarrowed, "not")
 	}
-	if l.all() {
+	if words, ok := l.(*report); ok && words.whole {
 		noteChanges(l, w.at, r.at, "not")
 	}
 }
