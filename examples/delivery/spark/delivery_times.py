@@ -4,7 +4,7 @@
 
     order-status ─ frame off, Avro by the registry's schema ─ DELIVERED ─ once per order ─ hours ─▶ Parquet
 
-Runs until it has read what is there when it starts. The checkpoint remembers the
+Runs until nothing is left to read. The checkpoint remembers the
 offsets of each micro-batch and the state behind it; the folder remembers the
 files of each. So whoever runs it again after it was killed, gets the batch that
 was cut off again, whole, and its files once.
@@ -80,10 +80,10 @@ query = (
     .option("path", args.out)
     .option("checkpointLocation", args.checkpoint)
     .outputMode("append")
-    .trigger(availableNow=True)
     .start()
 )
-query.awaitTermination()
+query.processAllAvailable()
+query.stop()
 rows = sum(p["numInputRows"] for p in query.recentProgress)
 batches = {p["batchId"] for p in query.recentProgress if p["numInputRows"]}
 print(f"    {rows:,} records in {len(batches)} micro-batches, numbers {min(batches, default=0)} to {max(batches, default=0)}")
