@@ -683,6 +683,12 @@ func TestRetryDelays(t *testing.T) {
 			}
 		}
 	}
+	if d := r.delay(0); d < 50*time.Millisecond || d > 100*time.Millisecond {
+		t.Errorf("before any attempt: %v, want what follows the first", d)
+	}
+	if d := (Retry{Backoff: time.Hour, MaxBackoff: 1<<63 - 1}).delay(1000); d < 1<<61 {
+		t.Errorf("the longest wait there is: %v", d)
+	}
 	if (Retry{}).again(1) || !r.again(4) || r.again(5) || !(Retry{Attempts: -1}).again(1000) {
 		t.Error("wrong number of attempts")
 	}

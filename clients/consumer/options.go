@@ -66,15 +66,20 @@ var DefaultRetry = Retry{Attempts: 4, Backoff: 100 * time.Millisecond}
 
 func (r Retry) again(attempt int) bool { return r.Attempts < 0 || attempt < r.Attempts }
 
-// delay is the wait after an attempt; half of it is random.
+// delay is the wait after an attempt, of which the first is 1; half of it is
+// random.
 func (r Retry) delay(attempt int) time.Duration {
 	longest := r.MaxBackoff
 	if longest <= 0 {
 		longest = 30 * time.Second
 	}
-	d := longest
-	if attempt < 30 {
-		d = min(r.Backoff<<(attempt-1), longest)
+	d := min(r.Backoff, longest)
+	for i := 1; i < attempt && d > 0 && d < longest; i++ {
+		if d > longest/2 {
+			d = longest
+		} else {
+			d *= 2
+		}
 	}
 	if d < 2 {
 		return max(d, 0)

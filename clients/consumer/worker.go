@@ -96,7 +96,7 @@ func (c *Consumer[K, V]) attempt(ctx context.Context, h Handler[K, V], l *lane, 
 	}
 	if t.reason == nil {
 		t.reason = err
-		t.tries, t.attempts = t.attempts, 0
+		t.tries, t.attempts = t.attempts, 1 // this one is the first at burying it
 	}
 	if failed := c.bury(l.part.ctx, t.record, t.reason, t.tries); failed != nil {
 		if l.part.ctx.Err() != nil {
