@@ -3,6 +3,7 @@ package commitlog
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 
@@ -121,6 +122,7 @@ func inspectSegment(o Options, base, next, durable int64) ([]Finding, error) {
 	s.sizeBytes.Store(info.SizeBytes)
 	name, end := fileName(base, logSuffix), base
 	var content error // of a batch that is whole
+	aborts := false
 	pos, scanErr := s.scan(0, info.SizeBytes, false, func(b record.Batch, pos int64) error {
 		if err := b.CheckHeader(); err != nil {
 			return err
@@ -135,6 +137,7 @@ func inspectSegment(o Options, base, next, durable int64) ([]Finding, error) {
 			return errStop
 		}
 		end = b.NextOffset()
+		aborts = aborts || isAbortMarker(b)
 		return nil
 	})
 	f := Finding{File: name, Pos: pos, Offset: end}
@@ -157,6 +160,9 @@ func inspectSegment(o Options, base, next, durable int64) ([]Finding, error) {
 		}
 		f.Damage = &DamageError{Dir: o.Dir, File: name, SegmentOffset: base, Pos: pos, Offset: end, DurableOffset: durable, Cause: scanErr}
 		return []Finding{f}, nil
+	}
+	if _, err := o.FS.Stat(s.path(txnSuffix)); aborts && errors.Is(err, fs.ErrNotExist) {
+		return []Finding{{File: fileName(base, txnSuffix), Pos: -1, Offset: base, Fault: "the index of aborted transactions is missing, and the segment has markers of some", Remedy: remedyRebuild, Harmless: true}}, nil
 	}
 	if next >= 0 {
 		if err := s.indexesEndIn(next); err != nil {

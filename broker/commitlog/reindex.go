@@ -11,7 +11,9 @@ import (
 )
 
 // checkSealed looks at a sealed segment from outside: its indexes must be there and
-// end in the segment. Missing or wrong ones are made anew.
+// end in the segment. Missing or wrong ones are made anew. A missing .txnindex may be
+// one that was never needed, as Kafka leaves it; an empty one is made then, so that
+// the segment is read for it once.
 func (l *Log) checkSealed(s *segment, next int64, names []string) error {
 	ok := slices.Contains(names, fileName(s.base, indexSuffix)) && slices.Contains(names, fileName(s.base, timeSuffix))
 	if ok {
@@ -20,10 +22,45 @@ func (l *Log) checkSealed(s *segment, next int64, names []string) error {
 			return err
 		}
 	}
+	if ok && !slices.Contains(names, fileName(s.base, txnSuffix)) {
+		aborts, err := s.hasAbortMarkers(next)
+		var fault *record.Error
+		if err != nil && !errors.As(err, &fault) {
+			return err
+		}
+		if ok = !aborts && err == nil; ok {
+			if err := errors.Join(s.txns.flush(true), s.txns.sync(), s.closeFiles()); err != nil {
+				return err
+			}
+		}
+	}
 	if ok {
 		return nil
 	}
 	return l.rebuildIndexes(s)
+}
+
+// hasAbortMarkers reports whether the segment holds the marker of an aborted
+// transaction below an offset. It reads headers only.
+func (s *segment) hasAbortMarkers(below int64) (found bool, err error) {
+	_, err = s.scan(0, s.sizeBytes.Load(), true, func(b record.Batch, _ int64) error {
+		if found = isAbortMarker(b); found || b.LastOffset() >= below {
+			return errStop
+		}
+		return nil
+	})
+	if err == errStop {
+		err = nil
+	}
+	return found, err
+}
+
+func isAbortMarker(b record.Batch) bool {
+	if !b.IsControl() || !b.HasProducerID() {
+		return false
+	}
+	m, ok, err := b.Control()
+	return err == nil && ok && m.Type == record.Abort
 }
 
 // indexesEndIn checks the ends of the indexes of a sealed segment, without reading
@@ -125,6 +162,18 @@ func (l *Log) soundIndexes(s *segment, from int64, names []string) (int64, error
 	for _, suffix := range []string{indexSuffix, timeSuffix} {
 		if !slices.Contains(names, fileName(s.base, suffix)) && s.sizeBytes.Load() > int64(2*l.options.Config.IndexIntervalBytes) {
 			return 0, fmt.Errorf("no file %s", fileName(s.base, suffix))
+		}
+	}
+	// Without the file nobody knows whether a transaction was aborted: a checkpoint
+	// leaves an empty one.
+	if !slices.Contains(names, fileName(s.base, txnSuffix)) {
+		aborts, err := s.hasAbortMarkers(from)
+		var fault *record.Error
+		if err != nil && !errors.As(err, &fault) {
+			return 0, err
+		}
+		if aborts {
+			return 0, fmt.Errorf("no file %s", fileName(s.base, txnSuffix))
 		}
 	}
 	if whole, err := s.txns.isWhole(); err != nil || !whole {

@@ -157,7 +157,8 @@ func (s *segment) flushIndexes(last bool) error {
 	if err := s.times.flush(last); err != nil {
 		return err
 	}
-	return s.txns.flush(false)
+	// Also an empty one: a segment without the file lacks it, see checkSealed.
+	return s.txns.flush(last || s.sizeBytes.Load() > 0)
 }
 
 func (s *segment) syncIndexes() error {
