@@ -14,6 +14,7 @@ import (
 //	3  throttling with THROTTLING_QUOTA_EXCEEDED, which is never answered here
 //
 // Assigned replicas are checked for their number only: there is one node.
+// The broker's own topics are refused.
 func (b *Broker) createPartitions(_ context.Context, r *request) reply {
 	req := r.body.(*kmsg.CreatePartitionsRequest)
 	resp := req.ResponseKind().(*kmsg.CreatePartitionsResponse)
@@ -39,7 +40,10 @@ func (b *Broker) createPartitions(_ context.Context, r *request) reply {
 		case len(asked.Assignment) > 0 && len(asked.Assignment) != int(asked.Count)-len(existing.parts):
 			fail(kerr.InvalidReplicaAssignment.Code, fmt.Sprintf("%d partitions are added, and replicas assigned to %d", int(asked.Count)-len(existing.parts), len(asked.Assignment)))
 		default:
-			err := b.store.CheckSetPartitions(asked.Topic, asked.Count)
+			err := checkInternalPartitions(existing)
+			if err == nil {
+				err = b.store.CheckSetPartitions(asked.Topic, asked.Count)
+			}
 			if err == nil && !req.ValidateOnly {
 				err = b.addPartitions(asked.Topic, asked.Count)
 			}

@@ -177,15 +177,21 @@ func (b *Broker) addPartitions(name string, count int32) error {
 	return nil
 }
 
-// changeConfigs changes a topic's own configurations.
+// changeConfigs changes a topic's own configurations. Those that could remove
+// records of an internal topic are refused.
 func (b *Broker) changeConfigs(name string, dryRun bool, change func(map[string]string) error) error {
 	b.topics.mu.Lock()
 	defer b.topics.mu.Unlock()
-	made, err := b.store.SetConfigs(name, dryRun, change)
+	old := b.topics.byName(name)
+	made, err := b.store.SetConfigs(name, dryRun, func(configs map[string]string) error {
+		if err := change(configs); err != nil || old == nil || !old.Internal {
+			return err
+		}
+		return checkInternalConfigs(name, old.Configs, configs)
+	})
 	if err != nil || dryRun {
 		return err
 	}
-	old := b.topics.byName(name)
 	b.topics.put(b.reconfigure(old, made))
 	return nil
 }

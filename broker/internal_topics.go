@@ -1,0 +1,46 @@
+package broker
+
+import (
+	"fmt"
+
+	"github.com/dovetail-dev/dovetail/broker/topics"
+)
+
+// lossyConfigs are the configurations that decide which records of a topic are
+// removed. On the topics that this process keeps state of its own in, groups,
+// transactions, the registry's schemas, they stay as the topic was made: a record
+// that retention took from one of them is state that is lost.
+var lossyConfigs = []string{"cleanup.policy", "delete.retention.ms", "local.retention.bytes", "local.retention.ms", "retention.bytes", "retention.ms"}
+
+// checkInternalConfigs refuses a change of an internal topic's own configurations
+// that could remove records of it. What leads back to compaction alone is allowed,
+// and so is everything that keeps records.
+func checkInternalConfigs(topic string, old, changed map[string]string) error {
+	for _, name := range lossyConfigs {
+		was, wasSet := old[name]
+		is, isSet := changed[name]
+		if was == is && wasSet == isSet {
+			continue
+		}
+		if name == "cleanup.policy" && is == "compact" || name != "cleanup.policy" && !isSet {
+			continue
+		}
+		what := "set to " + is
+		if !isSet {
+			what = "unset"
+		}
+		return &topics.Error{Code: topics.InvalidConfig, Reason: fmt.Sprintf("configuration %s cannot be %s: %s is an internal topic, "+
+			"and state that is still needed would be removed from it", name, what, topic)}
+	}
+	return nil
+}
+
+// checkInternalPartitions refuses more partitions for an internal topic: a key of it
+// belongs to a partition by their number, and what was written would not be found.
+func checkInternalPartitions(t *topic) error {
+	if !t.Internal {
+		return nil
+	}
+	return &topics.Error{Code: topics.InvalidPartitions, Reason: fmt.Sprintf("the number of partitions of %s cannot be changed: it is an internal topic, "+
+		"and state is found in it by that number", t.Name)}
+}
