@@ -47,7 +47,8 @@ value as it stands. Keys are text, unless there is a subject <topic>-key.
 
 With --envelope each line is a whole record, in the form that ` + "`dovetail consume`" + `
 prints: key, headers, timestamp and value count; the partition follows the key, as
-without.
+without. A line's schemaId and keySchemaId say with which schema its value and its key
+are written, unless --subject, --version, --key-subject or a --raw flag says otherwise.
 
 Ctrl-C ends the input: what was read before it is delivered.`,
 		Example: `  echo '{"id": 42}' | dovetail produce orders --key-from id
@@ -119,9 +120,9 @@ func (p *produceCommand) run(ctx context.Context, topic string, in io.Reader, st
 		if outcome.err() != nil || delivering.Err() != nil {
 			return false
 		}
-		record, err := p.record(topic, l.text, values, keys)
+		record, err := p.record(ctx, topic, l.text, values, keys)
 		if err != nil {
-			fault = fmt.Errorf("line %d: %w", l.number, err)
+			fault = fmt.Errorf("line %d: %w", l.number, p.lineError(err))
 			return false
 		}
 		sent++
@@ -239,13 +240,17 @@ func (p *produceCommand) writers(ctx context.Context, topic string, stderr io.Wr
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
-	if values, err = p.value.open(ctx, converter, topic, false); err != nil {
+	if values, err = p.value.open(ctx, converter, topic, false, p.envelope); err != nil {
 		return nil, nil, p.schemaError(err)
 	}
 	if values.program == nil && !p.value.none {
-		fmt.Fprintf(stderr, "no subject %s-value: values have no schema\n", topic)
+		which := "values"
+		if values.converter != nil {
+			which = "values without a schemaId"
+		}
+		fmt.Fprintf(stderr, "no subject %s-value: %s have no schema\n", topic, which)
 	}
-	if keys, err = p.keys.open(ctx, converter, topic, true); err != nil {
+	if keys, err = p.keys.open(ctx, converter, topic, true, p.envelope); err != nil {
 		return nil, nil, p.schemaError(err)
 	}
 	return values, keys, nil
@@ -263,8 +268,17 @@ func (p *produceCommand) schemaError(err error) error {
 	return err
 }
 
+// lineError is schemaError for what a line asked for by itself.
+func (p *produceCommand) lineError(err error) error {
+	var unknown *unknownIDError
+	if errors.As(err, &unknown) {
+		return err
+	}
+	return p.schemaError(err)
+}
+
 // record makes the record of a line.
-func (p *produceCommand) record(topic string, line []byte, values, keys *documentWriter) (*kgo.Record, error) {
+func (p *produceCommand) record(ctx context.Context, topic string, line []byte, values, keys *documentWriter) (*kgo.Record, error) {
 	record := &kgo.Record{Topic: topic, Partition: p.partition}
 	for _, name := range sortedKeys(p.headers) {
 		record.Headers = append(record.Headers, kgo.RecordHeader{Key: name, Value: []byte(p.headers[name])})
@@ -285,11 +299,14 @@ func (p *produceCommand) record(topic string, line []byte, values, keys *documen
 	if err := d.Decode(&l); err != nil {
 		return nil, fmt.Errorf("not a record: %w", err)
 	}
+	// A line that was read is delivered, even after Ctrl-C.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.timeout)
+	defer cancel()
 	var err error
-	if record.Value, err = values.bytes(l.Value); err != nil {
+	if record.Value, err = values.bytesOf(ctx, "schemaId", l.SchemaID, l.Value); err != nil {
 		return nil, fmt.Errorf("value: %w", err)
 	}
-	if record.Key, err = keys.bytes(l.Key); err != nil {
+	if record.Key, err = keys.bytesOf(ctx, "keySchemaId", l.KeySchemaID, l.Key); err != nil {
 		return nil, fmt.Errorf("key: %w", err)
 	}
 	if l.Timestamp != nil {

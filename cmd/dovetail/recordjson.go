@@ -95,10 +95,14 @@ func (r *recordReader) document(ctx context.Context, rec *kgo.Record, key bool) 
 	return document, id, err
 }
 
-// documentWriter turns documents into bytes with one schema, or without any.
+// documentWriter turns documents into bytes: with the schema that the command
+// line chose, with the one whose ID a line names, or without any.
 type documentWriter struct {
 	program *service.Program // nil without a schema
 	indexes []byte           // of the Protobuf message
+
+	converter *service.Converter // finds the schemas that lines name; nil if they cannot
+	message   string             // of a Protobuf schema that a line names
 }
 
 func (d *documentWriter) bytes(text json.RawMessage) ([]byte, error) {
@@ -111,6 +115,42 @@ func (d *documentWriter) bytes(text json.RawMessage) ([]byte, error) {
 	return d.program.Append(nil, d.indexes, text)
 }
 
+// bytesOf is bytes for a line that may name a schema ID in member. With one, null
+// is a document: a tombstone has no schema.
+func (d *documentWriter) bytesOf(ctx context.Context, member string, id schema.ID, text json.RawMessage) ([]byte, error) {
+	if d.converter == nil || id == 0 || len(text) == 0 {
+		return d.bytes(text)
+	}
+	p, err := d.converter.ByID(ctx, id, "")
+	switch {
+	case errors.Is(err, serde.ErrNotFound):
+		return nil, &unknownIDError{member, id, err}
+	case err != nil:
+		return nil, fmt.Errorf("%s %d: %w", member, id, err)
+	case d.message == "" && p.Messages() > 1:
+		return nil, fmt.Errorf("%s %d has %d messages, and the line does not say which: choose with --message", member, id, p.Messages())
+	}
+	indexes, err := p.Message(d.message)
+	if err != nil {
+		return nil, fmt.Errorf("%s %d: %w", member, id, err)
+	}
+	return p.Append(nil, indexes, text)
+}
+
+// unknownIDError: a line names an ID that the registry does not have. It unwraps
+// to the registry's answer.
+type unknownIDError struct {
+	member string
+	id     schema.ID
+	err    error
+}
+
+func (e *unknownIDError) Error() string {
+	return fmt.Sprintf("%s %d is not known to this registry: copy the schemas first (`dovetail schema export`, `import`), or choose one with --subject or --key-subject", e.member, e.id)
+}
+
+func (e *unknownIDError) Unwrap() error { return e.err }
+
 // schemaChoice is how a command line names the schema of keys or values.
 type schemaChoice struct {
 	subject string // "" is <topic>-value or <topic>-key
@@ -120,8 +160,9 @@ type schemaChoice struct {
 }
 
 // open finds the schema. A subject that was not asked for by name need not be
-// there: records then have no schema.
-func (s schemaChoice) open(ctx context.Context, c *service.Converter, topic string, key bool) (*documentWriter, error) {
+// there: records then have no schema. With named, lines may name schema IDs, which
+// count unless a subject or a version is chosen.
+func (s schemaChoice) open(ctx context.Context, c *service.Converter, topic string, key, named bool) (*documentWriter, error) {
 	if s.none {
 		return &documentWriter{}, nil
 	}
@@ -136,13 +177,18 @@ func (s schemaChoice) open(ctx context.Context, c *service.Converter, topic stri
 	if subject == "" {
 		subject, _ = serde.TopicName(ctx, serde.SubjectInput{Topic: topic, Key: key})
 	}
+	w := &documentWriter{message: s.message}
+	if named && s.subject == "" && s.version == "" {
+		w.converter = c
+	}
 	p, err := c.BySubject(ctx, subject, version)
-	if errors.Is(err, serde.ErrNotFound) && s.subject == "" && s.version == "" && s.message == "" {
-		return &documentWriter{}, nil
+	if errors.Is(err, serde.ErrNotFound) && s.subject == "" && s.version == "" && (s.message == "" || named) {
+		return w, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	indexes, err := p.Message(s.message)
-	return &documentWriter{p, indexes}, err
+	w.program = p
+	w.indexes, err = p.Message(s.message)
+	return w, err
 }

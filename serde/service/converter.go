@@ -272,6 +272,15 @@ func (p *Program) Message(name string) ([]byte, error) {
 	return frame.AppendIndexes(nil, protobuf.IndexesOf(m)), nil
 }
 
+// Messages counts the messages of a Protobuf schema, without those inside others;
+// it is 0 for other formats.
+func (p *Program) Messages() int {
+	if p.file == nil {
+		return 0
+	}
+	return p.file.File().Messages().Len()
+}
+
 // Append appends the framed bytes of a document to dst. indexes are those of
 // Message. After an error, a *DocumentError if the document is to blame, dst is
 // returned as it was.
