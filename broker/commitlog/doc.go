@@ -5,7 +5,7 @@
 //	  00000000000000000000.log         record batches, see package record
 //	  00000000000000000000.index       offset → position, sparse
 //	  00000000000000000000.timeindex   timestamp → offset, sparse
-//	  00000000000000000000.txnindex    aborted transactions, if there are any
+//	  00000000000000000000.txnindex    aborted transactions, empty if there are none
 //	  00000000000000368769.log         the active segment: only it is appended to
 //	  00000000000000368769.snapshot    producer state at that offset
 //	  leader-epoch-checkpoint          leader epoch → first offset

@@ -34,7 +34,7 @@ const (
 
 // Inspect reads all files of a log that is not open and says what is wrong with
 // them. It changes nothing. In each segment it stops at the first fault. Of o it uses
-// FS, Dir, RecoveryPoint and Config.MaxUncompressedBytes. The error is for files that
+// FS, Dir, RecoveryPoint, Config.Compact and Config.MaxUncompressedBytes. The error is for files that
 // cannot be read at all.
 func Inspect(o Options) ([]Finding, error) {
 	o.setDefaults()
@@ -43,15 +43,14 @@ func Inspect(o Options) ([]Finding, error) {
 		return nil, err
 	}
 	var found []Finding
-	durable, stateKnown := o.RecoveryPoint, false
+	durable, state, stateKnown := o.RecoveryPoint, logState{}, false
 	if slices.Contains(names, stateFile) {
 		p, err := vfs.ReadFile(o.FS, filepath.Join(o.Dir, stateFile), 1<<16)
 		if err != nil {
 			return nil, err
 		}
-		var s logState
-		if s, stateKnown = parseLogState(p); stateKnown {
-			durable = max(durable, s.durableOffset)
+		if state, stateKnown = parseLogState(p); stateKnown {
+			durable = max(durable, state.durableOffset)
 		} else {
 			found = append(found, Finding{File: stateFile, Pos: -1, Offset: -1, Fault: "neither copy of the state is whole", Remedy: remedyRebuild, Harmless: true})
 		}
@@ -68,6 +67,10 @@ func Inspect(o Options) ([]Finding, error) {
 		found = append(found, f...)
 	}
 	slices.Sort(bases)
+	gaps := &gapFinder{names: names, cleaned: state.cleanedOffset, compact: o.Config.Compact}
+	if len(bases) > 0 {
+		gaps.start(bases[0], state, stateKnown)
+	}
 	for i, base := range bases {
 		next := int64(-1)
 		if i+1 < len(bases) {
@@ -76,11 +79,18 @@ func Inspect(o Options) ([]Finding, error) {
 		if next < 0 && stateKnown {
 			durable = max(durable, base) // a segment is synced before the next is made
 		}
-		f, err := inspectSegment(o, base, next, durable)
+		end, f, err := inspectSegment(o, base, next, durable)
 		if err != nil {
 			return nil, err
 		}
 		found = append(found, f...)
+		if next >= 0 && !slices.ContainsFunc(f, func(f Finding) bool { return !f.Harmless }) {
+			gaps.between(base, end, next)
+		}
+	}
+	for _, g := range gaps.found {
+		found = append(found, Finding{File: fileName(g.FirstOffset, logSuffix), Pos: -1, Offset: g.FirstOffset, Fault: g.fault(),
+			Remedy: "restore the partition's folder from a copy, if these records are needed; the rest of the log is served as it is"})
 	}
 	return found, nil
 }
@@ -111,16 +121,18 @@ func inspectSmall(o Options, name string) ([]Finding, error) {
 }
 
 // inspectSegment reads every record of a segment and the ends of its indexes. next is
-// the base offset of the segment after it, or −1.
-func inspectSegment(o Options, base, next, durable int64) ([]Finding, error) {
+// the base offset of the segment after it, or −1; end the offset after the last batch
+// that is whole.
+func inspectSegment(o Options, base, next, durable int64) (end int64, _ []Finding, _ error) {
 	s := newSegment(o.FS, o.Dir, base)
 	defer s.closeFiles()
 	info, err := o.FS.Stat(s.path(logSuffix))
 	if err != nil {
-		return nil, err
+		return end, nil, err
 	}
 	s.sizeBytes.Store(info.SizeBytes)
-	name, end := fileName(base, logSuffix), base
+	name := fileName(base, logSuffix)
+	end = base
 	var content error // of a batch that is whole
 	aborts := false
 	pos, scanErr := s.scan(0, info.SizeBytes, false, func(b record.Batch, pos int64) error {
@@ -146,9 +158,9 @@ func inspectSegment(o Options, base, next, durable int64) ([]Finding, error) {
 	case content != nil:
 		f.Fault = fmt.Sprintf("a batch whose checksum is right, with records that are not: %v", content)
 		f.Remedy = "restore the partition's folder from a copy: the batch was written like this, or changed with its checksum"
-		return []Finding{f}, nil
+		return end, []Finding{f}, nil
 	case scanErr != nil && !errors.As(scanErr, &fault):
-		return nil, scanErr
+		return end, nil, scanErr
 	case scanErr == nil && next < 0 && end < durable:
 		scanErr = fmt.Errorf("the log ends at offset %d, below the durable offset %d", end, durable)
 	}
@@ -156,18 +168,18 @@ func inspectSegment(o Options, base, next, durable int64) ([]Finding, error) {
 		f.Fault, f.Remedy = scanErr.Error(), remedyRepair
 		if next < 0 && end >= durable {
 			f.Remedy, f.Harmless = remedyCut, true
-			return []Finding{f}, nil
+			return end, []Finding{f}, nil
 		}
 		f.Damage = &DamageError{Dir: o.Dir, File: name, SegmentOffset: base, Pos: pos, Offset: end, DurableOffset: durable, Cause: scanErr}
-		return []Finding{f}, nil
+		return end, []Finding{f}, nil
 	}
 	if _, err := o.FS.Stat(s.path(txnSuffix)); aborts && errors.Is(err, fs.ErrNotExist) {
-		return []Finding{{File: fileName(base, txnSuffix), Pos: -1, Offset: base, Fault: "the index of aborted transactions is missing, and the segment has markers of some", Remedy: remedyRebuild, Harmless: true}}, nil
+		return end, []Finding{{File: fileName(base, txnSuffix), Pos: -1, Offset: base, Fault: "the index of aborted transactions is missing, and the segment has markers of some", Remedy: remedyRebuild, Harmless: true}}, nil
 	}
 	if next >= 0 {
 		if err := s.indexesEndIn(next); err != nil {
-			return []Finding{{File: fileName(base, indexSuffix), Pos: -1, Offset: base, Fault: "the indexes of this segment are missing or do not fit it", Remedy: remedyRebuild, Harmless: true}}, nil
+			return end, []Finding{{File: fileName(base, indexSuffix), Pos: -1, Offset: base, Fault: "the indexes of this segment are missing or do not fit it", Remedy: remedyRebuild, Harmless: true}}, nil
 		}
 	}
-	return nil, nil
+	return end, nil, nil
 }

@@ -22,6 +22,7 @@ type Recovery struct {
 	Truncated      bool
 	RebuiltIndexes int
 	Cause          error // why the log was truncated
+	Gaps           []Gap // offsets that are missing between segments, or before the first
 }
 
 // Open opens the log in a folder, or makes a new one.
@@ -78,6 +79,8 @@ func (l *Log) recover() error {
 	if err := l.loadSegments(names); err != nil {
 		return err
 	}
+	gaps := &gapFinder{names: names, cleaned: state.cleanedOffset, compact: l.options.Config.Compact}
+	gaps.start(l.segments[0].base, state, known)
 	if err := l.removeOrphans(names); err != nil {
 		return err
 	}
@@ -88,9 +91,11 @@ func (l *Log) recover() error {
 	if err := l.loadEpochs(names); err != nil {
 		return err
 	}
-	if err := l.replay(names, durable); err != nil {
+	if err := l.replay(names, durable, gaps); err != nil {
 		return err
 	}
+	l.recovery.Gaps = gaps.found
+	l.warnOfGaps()
 	l.start = min(max(l.segments[0].base, state.startOffset, l.options.LogStartOffset), l.end)
 	l.cleaned = min(state.cleanedOffset, l.end)
 	l.durable, l.hw = l.end, l.end

@@ -19,8 +19,9 @@ func (l *Log) nextBase(i int) int64 {
 }
 
 // replay restores producer state and log end: it starts from the newest good
-// snapshot at or below the durable offset, and verifies every batch behind it.
-func (l *Log) replay(names []string, durable int64) error {
+// snapshot at or below the durable offset, and verifies every batch behind it. It
+// shows gaps each segment.
+func (l *Log) replay(names []string, durable int64, gaps *gapFinder) error {
 	trusted := durable
 	if l.options.CleanShutdown {
 		trusted = math.MaxInt64
@@ -33,6 +34,14 @@ func (l *Log) replay(names []string, durable int64) error {
 		if !last && l.nextBase(i) <= from {
 			if err := l.checkSealed(s, l.nextBase(i), names); err != nil {
 				return err
+			}
+			if gaps.needsEnd(s.base, l.nextBase(i)) {
+				if end, ok := s.lastEnd(); ok {
+					gaps.between(s.base, end, l.nextBase(i))
+				}
+				if err := s.closeFiles(); err != nil {
+					return err
+				}
 			}
 			l.end = l.nextBase(i)
 			continue
@@ -51,6 +60,8 @@ func (l *Log) replay(names []string, durable int64) error {
 				}
 			}
 			l.segments = l.segments[:i+1]
+		} else if !last {
+			gaps.between(s.base, l.end, l.nextBase(i))
 		}
 	}
 	if l.end < from {
