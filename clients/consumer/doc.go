@@ -56,7 +56,8 @@
 // did not start are left to the next owner, except those that lie before others
 // which are handled already: they are handled too, so that an orderly handover
 // repeats nothing. A handler whose context has ended must return: its record will
-// be handled elsewhere.
+// be handled elsewhere. A Processor finishes its batch in the same way when the
+// context of its Run ends; a rebalance aborts the batch instead.
 //
 // # Repeats
 //

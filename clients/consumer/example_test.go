@@ -3,6 +3,7 @@ package consumer_test
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -92,13 +93,31 @@ func ExampleNewProcessor() {
 	err = p.Run(ctx, func(ctx context.Context, records []*consumer.Record[string, string], out *consumer.Output) error {
 		for _, r := range records {
 			out.Send(ctx, &kgo.Record{Topic: "answers", Key: []byte(r.Key), Value: []byte(r.Value + " yourself")})
-			fmt.Println("answered", r.Value)
+			fmt.Println("answering", r.Value)
 		}
-		cancel()
+		cancel() // the batch is finished and committed all the same
 		return nil
 	})
 	fmt.Println(err)
+
+	// What is committed is in the topic.
+	reader, err := kgo.NewClient(kgo.SeedBrokers(broker.ListenAddrs()...),
+		kgo.ConsumeTopics("answers"), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	if err != nil {
+		panic(err)
+	}
+	defer reader.Close()
+	limit, done := context.WithTimeout(context.Background(), time.Minute)
+	defer done()
+	fetches := reader.PollFetches(limit)
+	if err := fetches.Err(); err != nil {
+		panic(err)
+	}
+	for _, r := range fetches.Records() {
+		fmt.Println(string(r.Key), string(r.Value))
+	}
 	// Output:
-	// answered hello
+	// answering hello
 	// <nil>
+	// en hello yourself
 }

@@ -83,14 +83,18 @@ func (o *Output) flush() error {
 // overlaps it, comes again if the transaction is aborted.
 type Batch[K, V any] func(ctx context.Context, records []*Record[K, V], out *Output) error
 
-// Run processes batches until ctx ends, which is not an error. A batch that
-// fails is aborted and tried again as WithRetry says; after that Run returns its
-// error, and the batch is for whoever runs next. A rebalance in the middle of a
+// Run processes batches until ctx ends, which is not an error: a batch that is at
+// work then has WithDrainTimeout to finish and is committed; after that its
+// context ends, too, and if it fails it is for whoever runs next. Otherwise a batch
+// that fails is aborted and tried again as WithRetry says; after that Run returns
+// its error, and the batch is for whoever runs next. A rebalance in the middle of a
 // transaction aborts it, too, and counts as no attempt.
 func (p *Processor[K, V]) Run(ctx context.Context, fn Batch[K, V]) error {
 	if p.ran.Swap(true) {
 		return ErrInUse
 	}
+	work, done := outlive(ctx, p.cfg.drainTimeout)
+	defer done()
 	for attempt := 1; ; {
 		fetches := p.session.PollRecords(ctx, p.cfg.maxPoll)
 		if fetches.IsClientClosed() {
@@ -105,13 +109,14 @@ func (p *Processor[K, V]) Run(ctx context.Context, fn Batch[K, V]) error {
 		if fetches.NumRecords() == 0 {
 			continue
 		}
-		failed, err := p.transact(ctx, fetches, fn)
+		failed, err := p.transact(work, fetches, fn)
 		switch {
 		case err != nil:
 			return err
 		case failed == nil:
 			attempt = 1
 		case ctx.Err() != nil:
+			p.cfg.logger.WarnContext(ctx, "batch aborted at shutdown, it is for whoever runs next", "group", p.cfg.group, "attempt", attempt, "error", failed)
 			return nil
 		case permanent(failed) || !p.cfg.retry.again(attempt):
 			return fmt.Errorf("consumer: batch, attempt %d: %w", attempt, failed)
@@ -164,6 +169,17 @@ func (p *Processor[K, V]) apply(ctx context.Context, fetches kgo.Fetches, fn Bat
 		}
 	}()
 	return fn(ctx, records, out)
+}
+
+// outlive returns a context with the values of ctx that ends d after it.
+func outlive(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		if pause(out, d) {
+			cancel()
+		}
+	})
+	return out, func() { stop(); cancel() }
 }
 
 // pause waits for d and reports whether ctx still goes on.

@@ -53,6 +53,76 @@ func TestProcessorCommitsEffectsOnce(t *testing.T) {
 	}
 }
 
+func TestProcessorFinishesItsBatchAtShutdown(t *testing.T) {
+	w := newWorld(t, 1)
+	w.produce(3, 0)
+	p, err := NewProcessor(Raw[string]{}, Decoder[string](Raw[string]{}), w.options(WithTransactionalID("tx"), WithDrainTimeout(time.Minute))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	ctx, cancel := context.WithCancel(context.WithValue(limit(t), traceKey{}, "kept"))
+	err = p.Run(ctx, func(work context.Context, records []*Record[string, string], out *Output) error {
+		cancel()
+		if work.Err() != nil || work.Value(traceKey{}) != "kept" {
+			t.Errorf("the batch's context: %v, with %v", work.Err(), work.Value(traceKey{}))
+		}
+		for _, r := range records {
+			out.Send(work, &kgo.Record{Topic: "out", Value: []byte(r.Value)})
+		}
+		return work.Err()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	committed := w.committed()
+	if committed == 0 {
+		t.Fatal("the batch was not committed")
+	}
+	if got := w.read("out", int(committed)); len(got) != int(committed) {
+		t.Errorf("%d records came out of %d", len(got), committed)
+	}
+}
+
+func TestProcessorTellsOfABatchThatFailsAtShutdown(t *testing.T) {
+	w := newWorld(t, 1)
+	w.produce(3, 0)
+	log := &logbook{}
+	p, err := NewProcessor(Raw[string]{}, Decoder[string](Raw[string]{}), w.options(WithTransactionalID("tx"), WithDrainTimeout(time.Minute), WithLogger(log.logger()))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	ctx, cancel := context.WithCancel(limit(t))
+	if err := p.Run(ctx, func(context.Context, []*Record[string, string], *Output) error {
+		cancel()
+		return errHandler
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.committed(); got != 0 {
+		t.Errorf("committed %d", got)
+	}
+	if log.count("batch aborted at shutdown") != 1 || log.count(errHandler.Error()) != 1 {
+		t.Errorf("the log: %s", log.text.String())
+	}
+}
+
+func TestABatchsContextEndsAfterTheDrainTimeout(t *testing.T) {
+	ctx, cancel := context.WithCancel(limit(t))
+	work, done := outlive(ctx, time.Millisecond)
+	defer done()
+	if work.Err() != nil {
+		t.Error(work.Err())
+	}
+	cancel()
+	select {
+	case <-work.Done():
+	case <-limit(t).Done():
+		t.Error("it does not end")
+	}
+}
+
 func TestProcessorGivesUp(t *testing.T) {
 	for name, fn := range map[string]Batch[string, string]{
 		"always fails": func(context.Context, []*Record[string, string], *Output) error { return errHandler },
