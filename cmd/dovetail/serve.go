@@ -198,7 +198,8 @@ func serve(ctx context.Context, s serveSettings, stderr interface{ Write([]byte)
 	if secure.tls != nil {
 		scheme, listener = "https", tls.NewListener(listener, secure.tls.Clone())
 	}
-	server := &http.Server{Handler: secure.guard(web), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	server := &http.Server{Handler: secure.guard(web), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)} // faults of clients, such as TLS handshakes that failed
 	failed := make(chan error, 1)
 	go func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
