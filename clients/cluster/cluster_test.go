@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/dovetail-dev/dovetail/clients/cluster"
 )
@@ -107,6 +109,54 @@ func TestGroupsHaveTheirLag(t *testing.T) {
 	}
 	if _, err := v.Groups(t.Context(), "nobody"); !errors.Is(err, cluster.ErrNoGroup) {
 		t.Errorf("a group that is not there: %v", err)
+	}
+}
+
+func TestAGroupThatCannotBeDescribedHidesNoOther(t *testing.T) {
+	fake, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(fake.Close)
+	client, err := kgo.NewClient(kgo.SeedBrokers(fake.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	offsets := kadm.Offsets{}
+	offsets.Add(kadm.Offset{Topic: "orders", Partition: 0, At: 0, LeaderEpoch: -1})
+	for _, name := range []string{"billing", "gone"} {
+		if err := kadm.NewClient(client).CommitAllOffsets(t.Context(), name, offsets); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fake.ControlKey(int16(kmsg.DescribeGroups), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		asked := req.(*kmsg.DescribeGroupsRequest)
+		resp := asked.ResponseKind().(*kmsg.DescribeGroupsResponse)
+		for _, name := range asked.Groups {
+			g := kmsg.NewDescribeGroupsResponseGroup()
+			g.Group, g.State = name, "Empty"
+			if name == "gone" {
+				g.State, g.ErrorCode = "Dead", kerr.GroupIDNotFound.Code
+			}
+			resp.Groups = append(resp.Groups, g)
+		}
+		return resp, nil, true
+	})
+	v := cluster.New(client)
+	all, err := v.Groups(t.Context())
+	if err != nil || len(all) != 2 {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	if g := all[0]; g.Group != "billing" || g.Fault != "" || g.State != "Empty" || len(g.Positions) != 1 {
+		t.Errorf("%+v", g)
+	}
+	if g := all[1]; g.Group != "gone" || !strings.Contains(g.Fault, kerr.GroupIDNotFound.Message) || g.Members == nil || g.Positions == nil {
+		t.Errorf("%+v", g)
+	}
+	if _, err := v.Groups(t.Context(), "billing", "gone"); !errors.Is(err, kerr.GroupIDNotFound) {
+		t.Errorf("a named group: %v", err)
 	}
 }
 

@@ -17,6 +17,7 @@ type Group struct {
 	Group     string     `json:"group"`
 	Protocol  string     `json:"protocol"` // classic, consumer or share
 	State     string     `json:"state"`
+	Fault     string     `json:"fault,omitempty"` // why nothing else is known of it
 	Assignor  string     `json:"assignor,omitempty"`
 	Lag       int64      `json:"lag"` // records between committed and end offsets
 	Members   []Member   `json:"members"`
@@ -46,31 +47,33 @@ type Position struct {
 var ErrNoGroup = errors.New("there is no such group")
 
 // Groups describes groups in the order of their names: the named ones, else all
-// consumer groups. A named group that is not there is ErrNoGroup.
+// consumer groups. A named group that is not there is ErrNoGroup. Of all groups, one
+// that cannot be described has a Fault and hides no other; a named one is an error.
 func (v *View) Groups(ctx context.Context, names ...string) ([]Group, error) {
 	classic, modern, shared, err := v.kinds(ctx, names)
 	if err != nil {
 		return nil, err
 	}
 	groups := map[string]*Group{}
+	f := faults{named: len(names) > 0, groups: groups}
 	owners := map[string]map[place]string{}
 	if len(classic) > 0 {
-		if err := v.classic(ctx, classic, groups, owners); err != nil {
+		if err := v.classic(ctx, classic, f, owners); err != nil {
 			return nil, err
 		}
 	}
 	if len(modern) > 0 {
-		if err := v.modern(ctx, modern, groups, owners); err != nil {
+		if err := v.modern(ctx, modern, f, owners); err != nil {
 			return nil, err
 		}
 	}
 	if all := append(classic, modern...); len(all) > 0 {
-		if err := v.positions(ctx, all, groups, owners); err != nil {
+		if err := v.positions(ctx, all, f, owners); err != nil {
 			return nil, err
 		}
 	}
 	if len(shared) > 0 {
-		if err := v.shared(ctx, shared, groups); err != nil {
+		if err := v.shared(ctx, shared, f); err != nil {
 			return nil, err
 		}
 	}
@@ -80,6 +83,22 @@ func (v *View) Groups(ctx context.Context, names ...string) ([]Group, error) {
 	}
 	slices.SortFunc(out, func(a, b Group) int { return cmp.Compare(a.Group, b.Group) })
 	return out, nil
+}
+
+// faults are what keeps single groups from being described.
+type faults struct {
+	named  bool // the groups were asked for by name
+	groups map[string]*Group
+}
+
+// note puts a group among the described ones with its fault alone. It is an error
+// if the group was asked for, or the caller has gone.
+func (f faults) note(name, protocol string, err error) error {
+	if f.named || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("group %s: %w", name, err)
+	}
+	f.groups[name] = &Group{Group: name, Protocol: protocol, State: "Unknown", Fault: err.Error(), Members: []Member{}, Positions: []Position{}}
+	return nil
 }
 
 // kinds finds out by which protocol each group works: they are described by
@@ -123,14 +142,17 @@ func instance(id *string) string {
 	return *id
 }
 
-func (v *View) classic(ctx context.Context, names []string, groups map[string]*Group, owners map[string]map[place]string) error {
+func (v *View) classic(ctx context.Context, names []string, f faults, owners map[string]map[place]string) error {
 	described, err := v.admin.DescribeGroups(ctx, names...)
 	if err != nil {
 		return err
 	}
 	for name, d := range described {
 		if d.Err != nil {
-			return fmt.Errorf("group %s: %w", name, d.Err)
+			if err := f.note(name, "classic", d.Err); err != nil {
+				return err
+			}
+			continue
 		}
 		g := &Group{Group: name, Protocol: "classic", State: d.State, Assignor: d.Protocol, Members: []Member{}}
 		owners[name] = map[place]string{}
@@ -146,19 +168,22 @@ func (v *View) classic(ctx context.Context, names []string, groups map[string]*G
 			}
 			g.Members = append(g.Members, member)
 		}
-		groups[name] = g
+		f.groups[name] = g
 	}
 	return nil
 }
 
-func (v *View) modern(ctx context.Context, names []string, groups map[string]*Group, owners map[string]map[place]string) error {
+func (v *View) modern(ctx context.Context, names []string, f faults, owners map[string]map[place]string) error {
 	described, err := v.admin.DescribeConsumerGroups(ctx, names...)
 	if err != nil {
 		return err
 	}
 	for name, d := range described {
 		if d.Err != nil {
-			return fmt.Errorf("group %s: %w", name, d.Err)
+			if err := f.note(name, "consumer", d.Err); err != nil {
+				return err
+			}
+			continue
 		}
 		g := &Group{Group: name, Protocol: "consumer", State: d.State, Assignor: d.AssignorName, Members: []Member{}}
 		owners[name] = map[place]string{}
@@ -170,20 +195,26 @@ func (v *View) modern(ctx context.Context, names []string, groups map[string]*Gr
 			})
 			g.Members = append(g.Members, member)
 		}
-		groups[name] = g
+		f.groups[name] = g
 	}
 	return nil
 }
 
 // positions fills in what was committed and what is still to read, for every
 // partition that a group has committed to or has assigned.
-func (v *View) positions(ctx context.Context, names []string, groups map[string]*Group, owners map[string]map[place]string) error {
+func (v *View) positions(ctx context.Context, names []string, f faults, owners map[string]map[place]string) error {
 	committed := v.admin.FetchManyOffsets(ctx, names...)
 	topics := map[string]bool{}
-	for name, g := range groups {
+	for name, g := range f.groups {
+		if g.Fault != "" {
+			continue
+		}
 		fetched := committed[name]
 		if fetched.Err != nil && !errors.Is(fetched.Err, kerr.GroupIDNotFound) {
-			return fmt.Errorf("group %s: %w", name, fetched.Err)
+			if err := f.note(name, g.Protocol, cmp.Or(ctx.Err(), fetched.Err)); err != nil {
+				return err
+			}
+			continue
 		}
 		at := map[place]int64{}
 		for p := range owners[name] {
@@ -218,7 +249,7 @@ func (v *View) positions(ctx context.Context, names []string, groups map[string]
 	if err != nil {
 		return err
 	}
-	for _, g := range groups {
+	for _, g := range f.groups {
 		for i := range g.Positions {
 			p := &g.Positions[i]
 			end, ok := ends.Lookup(p.Topic, p.Partition)

@@ -13,7 +13,7 @@ const shareProtocol = "share"
 // shared describes share groups. Their partitions belong to all members that
 // have them assigned, so positions name none; their lag is what the broker says:
 // records that are not done, whoever has them.
-func (v *View) shared(ctx context.Context, names []string, groups map[string]*Group) error {
+func (v *View) shared(ctx context.Context, names []string, f faults) error {
 	described, err := v.admin.DescribeShareGroups(ctx, names...)
 	if err != nil {
 		return err
@@ -23,9 +23,13 @@ func (v *View) shared(ctx context.Context, names []string, groups map[string]*Gr
 		return err
 	}
 	topics := map[string]bool{}
+groups:
 	for name, d := range described {
 		if err := cmp.Or(d.Err, offsets[name].Err); err != nil {
-			return fmt.Errorf("group %s: %w", name, err)
+			if err := f.note(name, shareProtocol, err); err != nil {
+				return err
+			}
+			continue
 		}
 		g := &Group{Group: name, Protocol: shareProtocol, State: d.GroupState, Assignor: d.Assignor, Members: []Member{}, Positions: []Position{}}
 		for _, m := range d.Members {
@@ -37,7 +41,10 @@ func (v *View) shared(ctx context.Context, names []string, groups map[string]*Gr
 			topics[topic] = true
 			for partition, o := range partitions {
 				if o.Err != nil {
-					return fmt.Errorf("group %s, partition %s-%d: %w", name, topic, partition, o.Err)
+					if err := f.note(name, shareProtocol, fmt.Errorf("partition %s-%d: %w", topic, partition, o.Err)); err != nil {
+						return err
+					}
+					continue groups
 				}
 				lag := max(0, o.Lag) // before the first fetch nobody knows
 				g.Positions = append(g.Positions, Position{Topic: topic, Partition: partition, Committed: o.StartOffset, Lag: lag})
@@ -47,7 +54,7 @@ func (v *View) shared(ctx context.Context, names []string, groups map[string]*Gr
 		slices.SortFunc(g.Positions, func(a, b Position) int {
 			return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 		})
-		groups[name] = g
+		f.groups[name] = g
 	}
 	if len(topics) == 0 {
 		return nil
@@ -61,7 +68,7 @@ func (v *View) shared(ctx context.Context, names []string, groups map[string]*Gr
 		return err
 	}
 	for _, name := range names {
-		g := groups[name]
+		g := f.groups[name]
 		if g == nil {
 			continue
 		}

@@ -50,7 +50,16 @@ func (g *groupCommand) list() *cobra.Command {
 				return g.print(cmd.OutOrStdout(), all, func(w io.Writer) {
 					fmt.Fprintln(w, "GROUP\tSTATE\tMEMBERS\tPARTITIONS\tLAG\tBEHIND")
 					for _, v := range all {
+						if v.Fault != "" {
+							fmt.Fprintf(w, "%s\t%s\t-\t-\t-\t-\n", v.Group.Group, v.State)
+							continue
+						}
 						fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%s\n", v.Group.Group, v.State, len(v.Members), len(v.Positions), v.Lag, behindText(v.LagSeconds))
+					}
+					for _, v := range all {
+						if v.Fault != "" {
+							fmt.Fprintf(w, "\ngroup %s cannot be described: %s\n", v.Group.Group, v.Fault)
+						}
 					}
 				})
 			})
