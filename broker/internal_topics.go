@@ -9,20 +9,21 @@ import (
 // lossyConfigs are the configurations that decide which records of a topic are
 // removed. On the topics that this process keeps state of its own in, groups,
 // transactions, the registry's schemas, they stay as the topic was made: a record
-// that retention took from one of them is state that is lost.
+// that retention or compaction took from one of them is state that is lost.
 var lossyConfigs = []string{"cleanup.policy", "delete.retention.ms", "local.retention.bytes", "local.retention.ms", "retention.bytes", "retention.ms"}
 
 // checkInternalConfigs refuses a change of an internal topic's own configurations
 // that could remove records of it. What leads back to compaction alone is allowed,
 // and so is everything that keeps records.
 func checkInternalConfigs(topic string, old, changed map[string]string) error {
+	compacted := topic != shareTopic && changed["cleanup.policy"] == "compact"
 	for _, name := range lossyConfigs {
 		was, wasSet := old[name]
 		is, isSet := changed[name]
 		if was == is && wasSet == isSet {
 			continue
 		}
-		if name == "cleanup.policy" && is == "compact" || name != "cleanup.policy" && !isSet {
+		if compacted && (name == "cleanup.policy" || !isSet) {
 			continue
 		}
 		what := "set to " + is

@@ -121,6 +121,28 @@ func TestAnInternalTopicIsLedBackToCompaction(t *testing.T) {
 	}
 }
 
+func TestTheTopicOfShareGroupsIsNeitherCompactedNorCutByTime(t *testing.T) {
+	for _, change := range []func(map[string]string){
+		func(c map[string]string) { c["cleanup.policy"] = "compact" },
+		func(c map[string]string) { c["retention.ms"] = "1" },
+		func(c map[string]string) { c["retention.bytes"] = "1" },
+		func(c map[string]string) { delete(c, "retention.ms") },
+		func(c map[string]string) { clear(c); c["cleanup.policy"] = "compact" },
+		func(c map[string]string) { clear(c) },
+	} {
+		changed := maps.Clone(shareTopicConfigs)
+		change(changed)
+		if err := checkInternalConfigs(shareTopic, shareTopicConfigs, changed); err == nil {
+			t.Errorf("%v", changed)
+		}
+	}
+	harmless := maps.Clone(shareTopicConfigs)
+	harmless["segment.ms"] = "60000"
+	if err := checkInternalConfigs(shareTopic, shareTopicConfigs, harmless); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAnInternalTopicKeepsItsNumberOfPartitions(t *testing.T) {
 	b, adm, name := startWithInternalTopic(t)
 	for what, update := range map[string]func() (kadm.CreatePartitionsResponses, error){
