@@ -17,6 +17,8 @@ var (
 	ErrInUse  = errors.New("consumer: Run or Poll was called before: one of them, Run once")
 )
 
+var errNoHandler = errors.New("consumer: Run needs a function that handles records, not nil")
+
 // Consumer is a member of a group. Use either Run, once, or Poll.
 type Consumer[K, V any] struct {
 	codec   codec[K, V]
@@ -42,7 +44,7 @@ const (
 // New joins a group and starts to fetch. Keys and values are read by key and
 // value. Close leaves the group.
 func New[K, V any](key Decoder[K], value Decoder[V], opts ...Option) (*Consumer[K, V], error) {
-	cfg, err := newConfig(opts)
+	cfg, err := newConfig(key, value, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -108,6 +110,9 @@ func (c *Consumer[K, V]) lost(ctx context.Context, which map[string][]int32) {
 // that failed under CommitSync, a closed client. It returns after its handlers
 // have. The consumer cannot run again; Close it.
 func (c *Consumer[K, V]) Run(ctx context.Context, h Handler[K, V]) error {
+	if h == nil && c.use.Load() == unused {
+		return errNoHandler
+	}
 	if !c.use.CompareAndSwap(unused, running) {
 		return ErrInUse
 	}

@@ -2,9 +2,11 @@ package consumer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -29,7 +31,13 @@ const maxReasonBytes = 4 << 10
 // waits until it is there. Commit it afterwards like any other.
 func (c *Consumer[K, V]) DeadLetter(ctx context.Context, r *Record[K, V], reason error) error {
 	if c.cfg.deadLetter == "" {
-		return fmt.Errorf("consumer: no dead-letter topic: use WithDeadLetter")
+		return errors.New("consumer: no dead-letter topic: use WithDeadLetter")
+	}
+	if r == nil || r.raw == nil {
+		return errNotPolled
+	}
+	if reason == nil {
+		return errors.New("consumer: a dead letter needs a reason, not nil")
 	}
 	return c.bury(ctx, r.raw, reason, r.Attempt)
 }
@@ -48,10 +56,7 @@ func deadLetter(topic, group string, r *kgo.Record, reason error, attempts int) 
 	if _, ok := reason.(*DecodeError); ok { //nolint:errorlint // the decoder's own, not one that a handler wraps
 		stage = "decode"
 	}
-	text := reason.Error()
-	if len(text) > maxReasonBytes {
-		text = text[:maxReasonBytes]
-	}
+	text := cut(reason.Error(), maxReasonBytes)
 	out := &kgo.Record{Topic: topic, Key: r.Key, Value: r.Value, Timestamp: r.Timestamp, Headers: make([]Header, 0, len(r.Headers)+8)}
 	out.Headers = append(out.Headers, r.Headers...)
 	for _, h := range [][2]string{
@@ -67,4 +72,15 @@ func deadLetter(topic, group string, r *kgo.Record, reason error, attempts int) 
 		out.Headers = append(out.Headers, Header{Key: h[0], Value: []byte(h[1])})
 	}
 	return out
+}
+
+// cut shortens text to at most n bytes, between two characters.
+func cut(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	for n > 0 && !utf8.RuneStart(text[n]) {
+		n--
+	}
+	return text[:n]
 }

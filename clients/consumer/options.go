@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -153,7 +154,8 @@ func WithDrainTimeout(d time.Duration) Option { return func(c *config) { c.drain
 // WithRetry sets the retries of handlers.
 func WithRetry(r Retry) Option { return func(c *config) { c.retry = r } }
 
-// WithDeadLetter names the topic that records go to which cannot be handled.
+// WithDeadLetter names the topic that records go to which cannot be handled. It
+// must exist and be none of those that are read.
 func WithDeadLetter(topic string) Option { return func(c *config) { c.deadLetter = topic } }
 
 // WithOnFailure sets what becomes of records that cannot be handled when there
@@ -176,18 +178,32 @@ func WithLogger(l *slog.Logger) Option { return func(c *config) { c.logger = l }
 // that set the same, the one here counts.
 func WithKafka(opts ...kgo.Opt) Option { return func(c *config) { c.extra = append(c.extra, opts...) } }
 
-func newConfig(opts []Option) (config, error) {
+// newConfig puts options together and checks them and the decoders.
+func newConfig(key, value any, opts []Option) (config, error) {
 	c := config{
 		workers: DefaultWorkers, maxBuffered: DefaultMaxBuffered, maxPoll: DefaultMaxPoll,
 		commitInterval: DefaultCommitInterval, drainTimeout: DefaultDrainTimeout,
 		retry: DefaultRetry, logger: slog.New(slog.DiscardHandler), observer: noObserver{},
 	}
-	for _, o := range opts {
-		o(&c)
-	}
 	var faults []error
 	fault := func(format string, args ...any) {
 		faults = append(faults, fmt.Errorf("consumer: "+format, args...))
+	}
+	if key == nil || value == nil {
+		fault("the key's or value's decoder is nil: give a serde.Deserializer, or Raw for bytes")
+	}
+	for i, o := range opts {
+		if o == nil {
+			fault("option %d of %d is nil", i+1, len(opts))
+			continue
+		}
+		o(&c)
+	}
+	if slices.Contains(c.extra, nil) {
+		fault("an option given to WithKafka is nil")
+	}
+	if c.deadLetter != "" && !c.regex && slices.Contains(c.topics, c.deadLetter) {
+		fault("the dead-letter topic %q is one of the topics that are read: its records would go round in circles; use another one", c.deadLetter)
 	}
 	if len(c.seeds) == 0 {
 		fault("no brokers: use WithSeeds")

@@ -83,12 +83,14 @@ func (c *Consumer[K, V]) CommitAsync(done func(error)) {
 func (c *Consumer[K, V]) CommitRecords(ctx context.Context, records ...*Record[K, V]) error {
 	for _, r := range records {
 		if r == nil || r.raw == nil {
-			return errors.New("consumer: a record that Poll did not return")
+			return errNotPolled
 		}
 		c.sched.handledOne(r.Topic, r.Partition, r.Offset)
 	}
 	return c.commits.commit(ctx)
 }
+
+var errNotPolled = errors.New("consumer: a record that Poll did not return")
 
 func (c *Consumer[K, V]) mark() {
 	if c.use.Load() == polling {

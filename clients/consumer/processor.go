@@ -30,7 +30,7 @@ type Processor[K, V any] struct {
 // and dead letters have no meaning for it; WithRetry bounds the attempts at a
 // batch.
 func NewProcessor[K, V any](key Decoder[K], value Decoder[V], opts ...Option) (*Processor[K, V], error) {
-	cfg, err := newConfig(opts)
+	cfg, err := newConfig(key, value, opts)
 	if cfg.transactionalID == "" {
 		err = errors.Join(err, ErrNoTransactionalID)
 	}
@@ -90,6 +90,9 @@ type Batch[K, V any] func(ctx context.Context, records []*Record[K, V], out *Out
 // its error, and the batch is for whoever runs next. A rebalance in the middle of a
 // transaction aborts it, too, and counts as no attempt.
 func (p *Processor[K, V]) Run(ctx context.Context, fn Batch[K, V]) error {
+	if fn == nil {
+		return errNoHandler
+	}
 	if p.ran.Swap(true) {
 		return ErrInUse
 	}

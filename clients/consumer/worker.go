@@ -109,7 +109,7 @@ func (c *Consumer[K, V]) attempt(ctx context.Context, h Handler[K, V], l *lane, 
 }
 
 // handle decodes a record and calls the handler. A panic is an error that no
-// retry helps.
+// retry helps; its stack is for the log alone.
 func (c *Consumer[K, V]) handle(ctx context.Context, h Handler[K, V], t *task) (err error) {
 	r, err := c.codec.decode(ctx, t.record)
 	if err != nil {
@@ -118,7 +118,8 @@ func (c *Consumer[K, V]) handle(ctx context.Context, h Handler[K, V], t *task) (
 	r.Attempt = t.attempts
 	defer func() {
 		if p := recover(); p != nil {
-			err = Permanent(fmt.Errorf("handler panicked: %v\n%s", p, debug.Stack()))
+			c.cfg.logger.ErrorContext(ctx, "handler panicked", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "panic", p, "stack", string(debug.Stack()))
+			err = Permanent(fmt.Errorf("handler panicked: %v", p))
 		}
 	}()
 	return h(ctx, r)

@@ -17,8 +17,10 @@ package deadletter
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -42,6 +44,9 @@ func New(client *kgo.Client) *Letters { return &Letters{client} }
 
 // Send waits until the broker has the letter.
 func (s *Letters) Send(ctx context.Context, l rules.DeadLetter) error {
+	if s.client == nil {
+		return errors.New("deadletter: no Kafka client: New got nil")
+	}
 	r, err := record(serde.OriginOf(ctx), l)
 	if err != nil {
 		return err
@@ -63,12 +68,20 @@ func record(from serde.Origin, l rules.DeadLetter) (*kgo.Record, error) {
 		}
 	}
 	for _, h := range l.Headers() {
-		if len(h[1]) > maxReasonBytes {
-			h[1] = h[1][:maxReasonBytes]
-		}
-		out.Headers = append(out.Headers, kgo.RecordHeader{Key: h[0], Value: []byte(h[1])})
+		out.Headers = append(out.Headers, kgo.RecordHeader{Key: h[0], Value: []byte(cut(h[1], maxReasonBytes))})
 	}
 	return out, nil
+}
+
+// cut shortens text to at most n bytes, between two characters.
+func cut(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	for n > 0 && !utf8.RuneStart(text[n]) {
+		n--
+	}
+	return text[:n]
 }
 
 // text is a value as bytes: those that it is, or JSON.

@@ -79,15 +79,29 @@ func WithObserver(o Observer) Option { return func(c *config) { c.observer = o }
 // acknowledgements, hooks. Of two that set the same, the one here counts.
 func WithKafka(opts ...kgo.Opt) Option { return func(c *config) { c.extra = append(c.extra, opts...) } }
 
-func newConfig(opts []Option) (config, error) {
+// newConfig puts options together and checks them and the encoders.
+func newConfig(key, value any, opts []Option) (config, error) {
 	c := config{
 		maxRecords: DefaultMaxRecords, maxBytes: DefaultMaxBytes,
 		deliveryTimeout: DefaultDeliveryTimeout, abortTimeout: DefaultAbortTimeout,
 	}
-	for _, o := range opts {
+	var faults []error
+	if key == nil || value == nil {
+		faults = append(faults, errors.New("producer: the key's or value's encoder is nil: give a serde.Serializer, or Raw for bytes"))
+	}
+	for i, o := range opts {
+		if o == nil {
+			faults = append(faults, fmt.Errorf("producer: option %d of %d is nil", i+1, len(opts)))
+			continue
+		}
 		o(&c)
 	}
-	var faults []error
+	for _, o := range c.extra {
+		if o == nil {
+			faults = append(faults, errors.New("producer: an option given to WithKafka is nil"))
+			break
+		}
+	}
 	if len(c.seeds) == 0 {
 		faults = append(faults, errors.New("producer: no brokers: use WithSeeds"))
 	}

@@ -114,7 +114,7 @@ type Producer[K, V any] struct {
 // New returns a producer of records whose keys and values are written by key
 // and value.
 func New[K, V any](key Encoder[K], value Encoder[V], opts ...Option) (*Producer[K, V], error) {
-	cfg, err := newConfig(opts)
+	cfg, err := newConfig(key, value, opts)
 	if err != nil {
 		return nil, err
 	}

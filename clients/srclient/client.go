@@ -143,10 +143,21 @@ func New(urls []string, opts ...Option) (*Client, error) {
 		logger:     slog.New(slog.DiscardHandler),
 		sleep:      sleep,
 	}
-	for _, o := range opts {
+	var faults []error
+	for i, o := range opts {
+		if o == nil {
+			faults = append(faults, fmt.Errorf("srclient: option %d of %d is nil", i+1, len(opts)))
+			continue
+		}
 		o(&cfg)
 	}
-	var faults []error
+	if cfg.logger == nil || cfg.sleep == nil {
+		faults = append(faults, errors.New("srclient: the logger or the sleep function is nil"))
+	}
+	if len(urls) == 0 {
+		faults = append(faults, errors.New("srclient: no registry address: want at least one, http://host:port or https://host:port"))
+		return nil, errors.Join(faults...)
+	}
 	if cfg.retries < 0 || cfg.backoff < 0 || cfg.maxBackoff < cfg.backoff {
 		faults = append(faults, fmt.Errorf("srclient: retries %d with back-off from %v to %v", cfg.retries, cfg.backoff, cfg.maxBackoff))
 	}
@@ -179,7 +190,13 @@ func New(urls []string, opts ...Option) (*Client, error) {
 func (cfg *config) base(raw string) (string, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return "", fmt.Errorf("srclient: %w", err)
+		// The parser's message holds the address, which may hold a password.
+		cause := err
+		var parse *url.Error
+		if errors.As(err, &parse) {
+			cause = parse.Err
+		}
+		return "", fmt.Errorf("srclient: %q is not a registry address: want http://host:port or https://host:port: %w", raw[strings.LastIndexByte(raw, '@')+1:], cause)
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return "", fmt.Errorf("srclient: %q is not a registry address: want http://host:port or https://host:port", u.Redacted())

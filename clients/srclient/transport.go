@@ -42,6 +42,7 @@ func (c *Client) do(ctx context.Context, r request) error {
 	for round := 0; ; round++ {
 		var wait time.Duration
 		var err error
+		var errs []error // of this round, one for each address
 		first := c.active.Load()
 		for i := range uint32(len(c.bases)) { //nolint:gosec // a handful of addresses
 			at := (first + i) % uint32(len(c.bases)) //nolint:gosec
@@ -53,10 +54,12 @@ func (c *Client) do(ctx context.Context, r request) error {
 				}
 				return err
 			}
+			errs = append(errs, err)
 			if ctx.Err() != nil {
-				return err
+				return roundError(errs)
 			}
 		}
+		err = roundError(errs)
 		if round >= c.cfg.retries {
 			return err
 		}
@@ -64,6 +67,20 @@ func (c *Client) do(ctx context.Context, r request) error {
 			return errors.Join(err, sleepErr)
 		}
 	}
+}
+
+// roundError is the error of a round in which several addresses were tried. What
+// the last one said decides for errors.As, as if it had been alone.
+func roundError(errs []error) error {
+	last := len(errs) - 1
+	if last == 0 {
+		return errs[0]
+	}
+	err := fmt.Errorf("%w", errs[last])
+	for _, earlier := range errs[:last] {
+		err = fmt.Errorf("%w; %w", err, earlier)
+	}
+	return err
 }
 
 // pause is the wait after a round: what the server asked for, or exponential
