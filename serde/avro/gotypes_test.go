@@ -293,7 +293,7 @@ func TestErrorsNameThePlace(t *testing.T) {
 	_, err = avro.FromJSON(nil, list, []byte(`{"items":[{"price":1.5},{"price":"x"}]}`))
 	wantError(t, err, `avro: byte 33, items[1].price: expected double, found "x"`)
 	_, err = avro.FromJSON(nil, list, []byte(`{"items":[],"more":1}`))
-	wantError(t, err, `avro: byte 12: expected only fields of record R, found "more"`)
+	wantError(t, err, `avro: byte 12, more: expected only fields of record R, found "more"`)
 	_, err = avro.NewCodec[struct {
 		Items []string `avro:"items"`
 	}](list)

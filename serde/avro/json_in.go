@@ -439,10 +439,12 @@ func (j *jsonReader) stranger(p *plan, at, end int32) {
 		name := string(j.text(&j.tape.tokens[k]))
 		if fieldIndex(p.w, name) < 0 {
 			j.fail(k, "only fields of record "+p.w.FullName())
+			j.trail.field(clip(name))
 			return
 		}
 		if seen[name] {
 			j.fail(k, "each field once")
+			j.trail.field(name)
 			return
 		}
 		seen[name] = true

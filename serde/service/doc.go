@@ -13,10 +13,13 @@
 //	POST /serde/ids/{id}/encode     the same by schema ID
 //	POST /serde/ids/{id}/decode
 //
-// A body of type application/x-ndjson is a batch: one document, or one framed
-// value in base64, for each line. The answer has a line for each:
+// A body of type application/x-ndjson is a batch: each line is a document to
+// encode, or a framed value to decode: {"base64":"…"}, or the base64 as a JSON
+// string. The answer has a line for each, in their order; blank lines have none:
 //
-//	{"value":…,"id":7}   or   {"error":{"message":…,"path":"items[3].price"}}
+//	{"base64":…,"id":7}   {"value":…,"id":7}   {"error":{"line":3,"message":…,"path":"items[3].price"}}
+//
+// The line of an error is that of the request, from 1, blank ones included.
 //
 // Avro documents are in the JSON encoding of the specification, Protobuf ones in
 // the JSON mapping of the language, those of a JSON Schema as they are. Schemas are compiled once and kept (bounded);

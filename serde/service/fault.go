@@ -22,6 +22,7 @@ func (e *requestError) Error() string { return e.message }
 type faultBody struct {
 	Code     int    `json:"error_code"` // the HTTP status
 	Message  string `json:"message"`
+	Line     int    `json:"line,omitempty"`     // of a batch, from 1; blank lines count
 	Path     string `json:"path,omitempty"`     // place in the document
 	Position *int   `json:"position,omitempty"` // byte of the document or the payload, from 0
 }

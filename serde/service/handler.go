@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -34,11 +36,12 @@ type HandlerOptions struct {
 
 // Handler serves c over HTTP, see the package comment; paths begin with /serde/.
 //
-// Query parameters of encode: version (a number or latest, the default) and
-// message (full name of a Protobuf message, default the first one). A single
-// encode answers with the bytes, or with {"base64":…,"id":…} if only
-// application/json is accepted. A single decode takes bytes, or {"base64":…} as
-// application/json.
+// Query parameters of encode: version of the subject (a number or latest, the
+// default) and message (full name of a Protobuf message, default the first one);
+// of a path with an ID: subject, in whose context the ID is looked up. Any other
+// is refused. A single encode answers with the bytes, or with {"base64":…,"id":…}
+// if only application/json is accepted. A single decode takes bytes, or, as
+// application/json, {"base64":"…"} or the base64 as a JSON string.
 func Handler(c *Converter, opts HandlerOptions) http.Handler {
 	if opts.MaxBodyBytes <= 0 {
 		opts.MaxBodyBytes = DefaultMaxBodyBytes
@@ -105,7 +108,7 @@ type target struct {
 }
 
 func parseTarget(r *http.Request) (target, error) {
-	t := target{version: schema.Latest, message: r.URL.Query().Get("message")}
+	t := target{version: schema.Latest}
 	segments := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/serde/"), "/")
 	notFound := fault(http.StatusNotFound, "no such path: want /serde/{subject}/encode, /serde/ids/{id}/encode, or decode; write %%2F for a slash in a subject")
 	op := segments[len(segments)-1]
@@ -126,11 +129,21 @@ func parseTarget(r *http.Request) (target, error) {
 			return t, fault(http.StatusBadRequest, "%q is no schema ID: want a number from 1", segments[1])
 		}
 		t.id = schema.ID(n)
-		t.subject = schema.Subject(r.URL.Query().Get("subject"))
 	default:
 		return t, notFound
 	}
-	if v := r.URL.Query().Get("version"); v != "" && v != "latest" {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return t, fault(http.StatusBadRequest, "query: %v", err)
+	}
+	if err := t.knows(query); err != nil {
+		return t, err
+	}
+	t.message = query.Get("message")
+	if t.id != 0 {
+		t.subject = schema.Subject(query.Get("subject"))
+	}
+	if v := query.Get("version"); v != "" && v != "latest" {
 		n, err := strconv.ParseInt(v, 10, 32)
 		if err != nil || n < 1 {
 			return t, fault(http.StatusBadRequest, "version %q: want a number from 1, or latest", v)
@@ -138,6 +151,30 @@ func parseTarget(r *http.Request) (target, error) {
 		t.version = schema.Version(n)
 	}
 	return t, nil
+}
+
+// knows refuses the query parameters that have no meaning here: a version that is
+// misspelt must not stand for the newest one.
+func (t target) knows(query url.Values) error {
+	var known []string
+	if t.id != 0 {
+		known = append(known, "subject")
+	} else if !t.decode {
+		known = append(known, "version")
+	}
+	if !t.decode {
+		known = append(known, "message")
+	}
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		switch {
+		case slices.Contains(known, name):
+		case len(known) == 0:
+			return fault(http.StatusBadRequest, "query parameter %q: decoding by subject takes none", name)
+		default:
+			return fault(http.StatusBadRequest, "query parameter %q is not known here: want %s", name, strings.Join(known, " or "))
+		}
+	}
+	return nil
 }
 
 // conversion turns one document, or one framed value, of a request.
@@ -180,7 +217,7 @@ type based struct {
 	Base64 *[]byte `json:"base64"`
 }
 
-// framedOf reads {"base64":…} or a bare string of base64.
+// framedOf reads {"base64":"…"} or the base64 as a JSON string.
 func framedOf(text []byte) ([]byte, error) {
 	var b based
 	err := json.Unmarshal(text, &b)
@@ -191,7 +228,7 @@ func framedOf(text []byte) ([]byte, error) {
 	if json.Unmarshal(text, &bare) == nil && bare != nil {
 		return bare, nil
 	}
-	return nil, fault(http.StatusBadRequest, `want {"base64":"…"}: the framed value in standard base64`)
+	return nil, fault(http.StatusBadRequest, `want {"base64":"…"} or "…", a JSON string: the framed value in standard base64`)
 }
 
 // single answers one document or one value.
@@ -232,7 +269,8 @@ func appendBased(dst, value []byte, p *Program) []byte {
 	return append(strconv.AppendInt(dst, int64(p.ID), 10), '}')
 }
 
-// batch answers line for line. A line that fails does not stop the others.
+// batch answers line for line, but not to blank lines, which count all the same.
+// A line that fails does not stop the others.
 func (h *handler) batch(rw http.ResponseWriter, body []byte, c conversion) {
 	lines := bytes.Split(bytes.TrimRight(body, "\n"), []byte("\n"))
 	if len(lines) > h.opts.MaxLines {
@@ -241,18 +279,18 @@ func (h *handler) batch(rw http.ResponseWriter, body []byte, c conversion) {
 	}
 	rw.Header().Set("Content-Type", mediaNDJSON)
 	var out []byte
-	for _, line := range lines {
+	for i, line := range lines {
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
-		out = append(c.line(out[:0], line), '\n')
+		out = append(c.line(out[:0], i+1, line), '\n')
 		if _, err := rw.Write(out); err != nil {
 			return
 		}
 	}
 }
 
-func (c conversion) line(dst, line []byte) []byte {
+func (c conversion) line(dst []byte, number int, line []byte) []byte {
 	in, err := line, error(nil)
 	if c.decode {
 		in, err = framedOf(line)
@@ -264,7 +302,9 @@ func (c conversion) line(dst, line []byte) []byte {
 	}
 	switch {
 	case err != nil:
-		text, _ := json.Marshal(map[string]faultBody{"error": describe(err)})
+		body := describe(err)
+		body.Line = number
+		text, _ := json.Marshal(map[string]faultBody{"error": body})
 		return append(dst, text...)
 	case c.decode:
 		dst = append(append(dst, `{"value":`...), out...)

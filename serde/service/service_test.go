@@ -173,6 +173,12 @@ func TestFaultsNameThePlace(t *testing.T) {
 		"no ID":                 {"/serde/ids/0/encode", "", `{}`, 400, `no schema ID`},
 		"no version":            {"/serde/orders-value/encode?version=zero", "", `{}`, 400, `version`},
 		"no base64":             {"/serde/orders-value/decode", "application/json", `{"base64":7}`, 400, `base64`},
+		"misspelt parameter":    {"/serde/orders-value/encode?versoin=1", "", `{"id":1}`, 400, `query parameter \"versoin\" is not known here: want version or message`},
+		"version of an ID":      {"/serde/ids/7/encode?version=1", "", `{"id":1}`, 400, `want subject or message`},
+		"version of bytes":      {"/serde/orders-value/decode?version=1", "application/octet-stream", "\x00\x00\x00\x00\x07\x02", 400, `takes none`},
+		"no query":              {"/serde/orders-value/encode?version=%zz", "", `{"id":1}`, 400, `query: `},
+		"bare base64":           {"/serde/orders-value/decode", "application/json", `AAAAAAcC`, 400, `{\"base64\":\"…\"} or \"…\", a JSON string`},
+		"extra member, Avro":    {"/serde/orders-value/encode", "", `{"id":1,"items":[{"sku":"a","price":1,"colour":"red"}]}`, 422, `"path":"items[0].colour"`},
 		"large body":            {"/serde/orders-value/encode", "", strings.Repeat(" ", 1001), 413, `1000 bytes`},
 		"long batch":            {"/serde/orders-value/encode", "application/x-ndjson", "{}\n{}\n{}\n{}\n", 413, `at most 3`},
 	} {
@@ -204,6 +210,13 @@ func TestABadLineDoesNotStopABatch(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(string(encoded.body)), "\n")
 	if len(lines) != 3 || !strings.Contains(lines[1], `"path":"id"`) {
 		t.Fatalf("%s", encoded.body)
+	}
+	if !strings.Contains(lines[1], `"line":3`) {
+		t.Errorf("the third line, after a blank one: %s", lines[1])
+	}
+	bare := post(h, "/serde/orders-value/decode", "application/x-ndjson", "\n\"AAAAAAcC\"\nAAAAAAcC\n")
+	if got := strings.Split(string(bare.body), "\n"); got[0] != `{"value":{"id":1},"id":7}` || !strings.Contains(got[1], `{"error":{`) || !strings.Contains(got[1], `"line":3`) {
+		t.Errorf("base64 as a string, and without quotes: %s", bare.body)
 	}
 	decoded := post(h, "/serde/orders-value/decode", "application/x-ndjson", lines[0]+"\n7\n"+lines[2])
 	want := `^{"value":{"id":1},"id":7}` + "\n"
