@@ -45,6 +45,9 @@ func NewDeserializer[T any](registry Registry, f Format[T], opts ...Option) (*De
 	if err != nil {
 		return nil, err
 	}
+	if registry == nil {
+		return nil, errNoRegistry
+	}
 	d := &Deserializer[T]{cfg: cfg, format: f, registry: registry}
 	d.entries = newCache[decodingKey, *decoding[T]](&d.cfg)
 	d.references = newReferences(registry, &d.cfg)

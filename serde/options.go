@@ -10,6 +10,9 @@ import (
 	"github.com/dovetail-dev/dovetail/compat/schema"
 )
 
+// errNoRegistry: a constructor was given none.
+var errNoRegistry = errors.New("serde: the registry is nil: give a client of one, such as srclient.New returns")
+
 // Option configures a Serializer or a Deserializer. One that has no meaning for
 // the other side is ignored there, so a list can serve both.
 type Option func(*config)
@@ -71,10 +74,15 @@ func newConfig(opts []Option) (config, error) {
 		clock:       time.Now,
 		logger:      slog.New(slog.DiscardHandler),
 	}
-	for _, o := range opts {
+	var faults []error
+	for i, o := range opts {
+		if o == nil {
+			faults = append(faults, fmt.Errorf("serde: option %d is nil", i+1))
+			continue
+		}
 		o(&c)
 	}
-	return c, c.validate()
+	return c, errors.Join(append(faults, c.validate())...)
 }
 
 func (c *config) validate() error {

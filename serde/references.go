@@ -33,6 +33,9 @@ func NewReferences(registry Registry, opts ...Option) (*References, error) {
 	if err != nil {
 		return nil, err
 	}
+	if registry == nil {
+		return nil, errNoRegistry
+	}
 	return newReferences(registry, &cfg), nil
 }
 

@@ -63,11 +63,15 @@ func (e *encoding[T]) grew(n int) {
 }
 
 // NewSerializer returns a serializer of format f. The format packages have
-// constructors that need no format.
+// constructors that need no format. If no value of f can have a schema of its own,
+// an option must name one of the registry: else the error is ErrNoSchema.
 func NewSerializer[T any](registry Registry, f Format[T], opts ...Option) (*Serializer[T], error) {
 	cfg, err := newConfig(opts)
 	if err != nil {
 		return nil, err
+	}
+	if registry == nil {
+		return nil, errNoRegistry
 	}
 	s := &Serializer[T]{cfg: cfg, format: f}
 	s.entries = newCache[encodingKey, *encoding[T]](&s.cfg)
@@ -75,6 +79,9 @@ func NewSerializer[T any](registry Registry, f Format[T], opts ...Option) (*Seri
 	s.writers.checker, _ = f.(Checker)
 	if u, ok := f.(Uniform); ok {
 		s.local, s.uniform = u.Uniform()
+	}
+	if s.uniform && s.local == nil && s.cfg.ownSchema() {
+		return nil, errNothingNamed()
 	}
 	return s, nil
 }

@@ -31,11 +31,19 @@ func (w *writers) subject(ctx context.Context, topic string, local *Local) (sche
 	return subject.In(w.cfg.context), nil
 }
 
+// ownSchema says that values are written with their own schema, not with one that
+// an option names.
+func (c *config) ownSchema() bool { return c.source == autoRegister || c.source == lookup }
+
+func errNothingNamed() error {
+	return fmt.Errorf("%w: name one with WithLatest, WithSchemaID or the like", ErrNoSchema)
+}
+
 // schema returns the schema that values of local are written with.
 func (w *writers) schema(ctx context.Context, subject schema.Subject, local *Local) (*Schema, error) {
-	if w.cfg.source == autoRegister || w.cfg.source == lookup {
+	if w.cfg.ownSchema() {
 		if local == nil {
-			return nil, fmt.Errorf("%w: name one with WithLatest, WithSchemaID or the like", ErrNoSchema)
+			return nil, errNothingNamed()
 		}
 		return w.registerLocal(ctx, subject, local)
 	}

@@ -187,8 +187,10 @@ func TestWritingWithTheRegistrysSchema(t *testing.T) {
 	if _, err := serializer[stringID](t, r, bad, serde.WithLatest()).Append(ctx, nil, "orders", stringID{"x"}); !errors.Is(err, serde.ErrNotCompatible) {
 		t.Errorf("incompatible with the latest: %v", err)
 	}
-	if _, err := serializer[any](t, r, "").Append(ctx, nil, "orders", nil); !errors.Is(err, serde.ErrNoSchema) {
-		t.Errorf("no schema at all: %v", err)
+	for name, opts := range map[string][]serde.Option{"no option": nil, "an option that names none": {serde.WithLookup()}} {
+		if _, err := avro.NewSerializer[any](r, "", opts...); !errors.Is(err, serde.ErrNoSchema) {
+			t.Errorf("no schema at all, %s: %v", name, err)
+		}
 	}
 }
 
@@ -395,4 +397,15 @@ func ExampleNewDeserializer() {
 	err = reader.Decode(ctx, "orders", b, &order)
 	fmt.Printf("%+v %v", order, err)
 	// Output: {ID:7 Note:none} <nil>
+}
+
+func TestConstructorsRefuseNothing(t *testing.T) {
+	_, noRegistry := avro.NewSerializer[any](nil, `"int"`)
+	wantError(t, noRegistry, "serde: the registry is nil: give a client of one, such as srclient.New returns")
+	_, noRegistry = avro.NewDeserializer[any](nil, "")
+	wantError(t, noRegistry, "serde: the registry is nil: give a client of one, such as srclient.New returns")
+	_, noOption := avro.NewSerializer[any](&shelf{}, `"int"`, serde.ForKey(), nil)
+	wantError(t, noOption, "serde: option 2 is nil")
+	_, noOption = avro.NewDeserializer[any](&shelf{}, "", nil)
+	wantError(t, noOption, "serde: option 1 is nil")
 }

@@ -190,3 +190,23 @@ func TestFormatOfWhatCannotWork(t *testing.T) {
 		}
 	}
 }
+
+func TestConstructorsRefuseNothing(t *testing.T) {
+	r := &shelf{}
+	_, noRegistry := jsonschema.NewSerializer[any](nil, `{}`)
+	_, noRegistryEither := jsonschema.NewDeserializer[any](nil, "")
+	_, noOption := jsonschema.NewSerializer[any](r, `{}`, nil)
+	_, noOptionEither := jsonschema.NewDeserializer[any](r, "", nil)
+	_, noSchema := jsonschema.NewSerializer[any](r, "")
+	for want, errs := range map[string][]error{
+		"the registry is nil":     {noRegistry, noRegistryEither},
+		"option 1 is nil":         {noOption, noOptionEither},
+		"no schema to write with": {noSchema},
+	} {
+		for _, err := range errs {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%v, want %q", err, want)
+			}
+		}
+	}
+}

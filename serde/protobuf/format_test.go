@@ -286,3 +286,20 @@ func TestDefinitionsAreCanonical(t *testing.T) {
 		}
 	}
 }
+
+func TestConstructorsRefuseNothing(t *testing.T) {
+	_, noRegistry := NewSerializer[proto.Message](nil)
+	_, noRegistryEither := NewDeserializer[proto.Message](nil)
+	_, noOption := NewSerializer[proto.Message](newMemory(), nil)
+	_, noOptionEither := NewDeserializer[proto.Message](newMemory(), nil)
+	for want, errs := range map[string][]error{
+		"the registry is nil": {noRegistry, noRegistryEither},
+		"option 1 is nil":     {noOption, noOptionEither},
+	} {
+		for _, err := range errs {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%v, want %q", err, want)
+			}
+		}
+	}
+}
