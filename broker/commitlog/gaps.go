@@ -29,7 +29,7 @@ type gapFinder struct {
 
 // start notes where the log begins; state is what it remembers of that, if known.
 func (g *gapFinder) start(first int64, state logState, known bool) {
-	if known && state.startOffset < first && !g.repaired(state.startOffset) {
+	if known && state.startOffset < first && !g.repaired(0, first) {
 		g.found = append(g.found, Gap{state.startOffset, first})
 	}
 }
@@ -38,7 +38,7 @@ func (g *gapFinder) start(first int64, state logState, known bool) {
 // one begins at next. Where compaction may have been at work only the indexes of a
 // removed segment tell of it.
 func (g *gapFinder) between(base, end, next int64) {
-	if g.repaired(base) {
+	if g.repaired(base, next) {
 		return
 	}
 	if !g.compact && next > g.cleaned {
@@ -58,9 +58,13 @@ func (g *gapFinder) needsEnd(base, next int64) bool {
 	return orphan || !g.compact && next > g.cleaned
 }
 
-// repaired reports whether a segment was repaired: what is missing there was given up.
-func (g *gapFinder) repaired(base int64) bool {
-	return slices.Contains(g.names, fileName(base, logSuffix)+damagedSuffix)
+// repaired reports whether a segment from base to next was repaired: what is missing
+// there was given up.
+func (g *gapFinder) repaired(base, next int64) bool {
+	return slices.ContainsFunc(g.names, func(name string) bool {
+		at, ok := parseName(name, logSuffix+damagedSuffix)
+		return ok && at >= base && at < next
+	})
 }
 
 // orphan returns the first offset between two segments at which an index stands

@@ -33,13 +33,13 @@ const (
 )
 
 // Inspect reads all files of a log that is not open and says what is wrong with
-// them. It changes nothing. In each segment it stops at the first fault. Of o it uses
-// FS, Dir, RecoveryPoint, Config.Compact and Config.MaxUncompressedBytes. The error is for files that
+// them. It changes nothing. A folder that is missing is an empty one. In each segment it stops at the first fault. Of o it uses
+// FS, Dir, RecoveryPoint, LogStartOffset, Config.Compact and Config.MaxUncompressedBytes. The error is for files that
 // cannot be read at all.
 func Inspect(o Options) ([]Finding, error) {
 	o.setDefaults()
 	names, err := o.FS.List(o.Dir)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	var found []Finding
@@ -70,6 +70,10 @@ func Inspect(o Options) ([]Finding, error) {
 	gaps := &gapFinder{names: names, cleaned: state.cleanedOffset, compact: o.Config.Compact}
 	if len(bases) > 0 {
 		gaps.start(bases[0], state, stateKnown)
+	} else if start := max(state.startOffset, o.LogStartOffset); durable > start {
+		name, cause := fileName(start, logSuffix), fmt.Errorf("all segments are gone, with offsets %d to %d", start, durable-1)
+		found = append(found, Finding{File: name, Pos: -1, Offset: start, Fault: cause.Error(), Remedy: remedyRepair,
+			Damage: &DamageError{Dir: o.Dir, File: name, SegmentOffset: start, Offset: start, DurableOffset: durable, Cause: cause}})
 	}
 	for i, base := range bases {
 		next := int64(-1)

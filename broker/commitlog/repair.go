@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/dovetail-dev/dovetail/broker/internal/vfs"
@@ -39,6 +40,10 @@ func Repair(o Options, damage *DamageError) (Repaired, error) {
 	}
 	path := filepath.Join(o.Dir, damage.File)
 	content, err := vfs.ReadFile(o.FS, path, 1<<32)
+	gone := errors.Is(err, fs.ErrNotExist)
+	if gone {
+		err = vfs.MakeFolder(o.FS, o.Dir)
+	}
 	if err != nil {
 		return r, fmt.Errorf("repair: %w", err)
 	}
@@ -48,6 +53,20 @@ func Repair(o Options, damage *DamageError) (Repaired, error) {
 	}
 	resume, offset := findBatch(content, pos, next)
 	r.LostBytes, r.KeptBytes, r.EndLostOffset = resume-pos, int64(len(content))-resume, offset
+	names, err := o.FS.List(o.Dir)
+	if err != nil {
+		return r, fmt.Errorf("repair: %w", err)
+	}
+	// Offsets that were given once must not be given again.
+	ends := resume == int64(len(content)) && !slices.ContainsFunc(names, func(name string) bool {
+		base, ok := parseName(name, logSuffix)
+		return ok && base > damage.SegmentOffset
+	})
+	if ends {
+		r.EndLostOffset = max(offset, damage.DurableOffset)
+	} else if resume == int64(len(content)) {
+		r.EndLostOffset = max(offset, nextSegment(names, damage.SegmentOffset))
+	}
 	r.Copy = damage.File + damagedSuffix
 	if err := writeFile(o.FS, path+damagedSuffix, content); err != nil {
 		return r, fmt.Errorf("repair: keep a copy: %w", err)
@@ -57,7 +76,21 @@ func Repair(o Options, damage *DamageError) (Repaired, error) {
 		return r, fmt.Errorf("repair: %w", err)
 	}
 	whole := append(content[:pos:pos], content[resume:]...)
-	if err := writeFile(o.FS, path, whole); err != nil {
+	if ends && r.EndLostOffset > next {
+		if err := writeFile(o.FS, filepath.Join(o.Dir, fileName(r.EndLostOffset, logSuffix)), nil); err != nil {
+			return r, fmt.Errorf("repair: %w", err)
+		}
+	}
+	if ends && len(whole) == 0 && r.EndLostOffset > damage.SegmentOffset {
+		err = o.FS.Remove(path)
+		if gone && errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		err = errors.Join(err, o.FS.SyncDir(o.Dir))
+	} else {
+		err = writeFile(o.FS, path, whole)
+	}
+	if err != nil {
 		return r, fmt.Errorf("repair: %w", err)
 	}
 	o.Logger.Warn("repaired a damaged log", "dir", o.Dir, "file", damage.File, "position", pos, "lost_bytes", r.LostBytes, "first_lost_offset", r.FirstLostOffset, "end_lost_offset", r.EndLostOffset)
@@ -99,6 +132,17 @@ func checkPrefix(content []byte, damage *DamageError) (pos, next int64, err erro
 
 // atEnd reports whether what is damaged is that the file ends too early.
 func (e *DamageError) atEnd(content []byte) bool { return e.Pos >= int64(len(content)) }
+
+// nextSegment is the base offset of the segment after the one at base, or 0.
+func nextSegment(names []string, base int64) int64 {
+	next := int64(0)
+	for _, name := range names {
+		if at, ok := parseName(name, logSuffix); ok && at > base && (next == 0 || at < next) {
+			next = at
+		}
+	}
+	return next
+}
 
 // findBatch looks for the next whole batch behind pos and returns its position and
 // base offset, or the end of the content.

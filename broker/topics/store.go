@@ -82,7 +82,7 @@ func Open(dir string, opts Options) (*Store, error) {
 		return nil, err
 	}
 	if torn > 0 {
-		opts.Logger.Warn("the end of the metadata log was torn: set aside and cut off; it was never acknowledged", "dir", dir, "bytes", torn)
+		opts.Logger.Warn("the end of the metadata log is no whole entry: set aside and cut off; a crash leaves a change like this that was not acknowledged, but if there was none, the last change may be lost", "dir", dir, "bytes", torn)
 	}
 	st, err := newState(facts)
 	if err != nil {

@@ -4,12 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -74,7 +77,12 @@ files could not be checked.`,
 		ValidArgsFunction: anyOf(completePartitions(&l.dataDir)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			all, damaged := []logFinding{}, 0
-			err := l.each(args, func(name string, o commitlog.Options) error {
+			err := l.each(args, true, func(f logFinding) {
+				all = append(all, f)
+				if !f.Harmless {
+					damaged++
+				}
+			}, func(name string, o commitlog.Options) error {
 				found, err := commitlog.Inspect(o)
 				for _, f := range found {
 					all = append(all, logFinding{name, f})
@@ -106,11 +114,15 @@ files could not be checked.`,
 }
 
 func printFinding(w io.Writer, f logFinding) {
+	file := path.Join(f.Log, f.File)
 	where := ""
-	if f.Pos >= 0 {
+	switch {
+	case f.Pos >= 0 && f.Offset < 0:
+		where = fmt.Sprintf(", byte %d", f.Pos)
+	case f.Pos >= 0:
 		where = fmt.Sprintf(", byte %d, offset %d", f.Pos, f.Offset)
 	}
-	fmt.Fprintf(w, "%s/%s%s: %s\n  remedy: %s\n", f.Log, f.File, where, f.Fault, f.Remedy)
+	fmt.Fprintf(w, "%s%s: %s\n  remedy: %s\n", file, where, f.Fault, f.Remedy)
 }
 
 func (l *logCommand) repair() *cobra.Command {
@@ -124,7 +136,7 @@ beside it with the suffix .damaged. Without --yes it only says what it would do.
 		ValidArgsFunction: anyOf(completePartitions(&l.dataDir)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			all := []logRepair{}
-			err := l.each(args, func(name string, o commitlog.Options) error {
+			err := l.each(args, false, func(logFinding) {}, func(name string, o commitlog.Options) error {
 				// Each round mends the first fault of one file and leaves the file smaller.
 				for {
 					found, err := commitlog.Inspect(o)
@@ -178,22 +190,30 @@ func printRepair(w io.Writer, r logRepair) {
 		printFinding(w, r.logFinding)
 		return
 	}
-	fmt.Fprintf(w, "%s/%s: dropped %d bytes at byte %d, offsets %d to %d; kept %d bytes before and %d behind; the file as it was is %s\n",
-		r.Log, r.File, r.LostBytes, r.Pos, r.FirstLost, max(r.EndLost-1, r.FirstLost), r.Pos, r.KeptBytesAfter, r.Copy)
+	lost := fmt.Sprintf("offsets %d to %d", r.FirstLost, r.EndLost-1)
+	if r.EndLost <= r.FirstLost {
+		lost = fmt.Sprintf("offsets from %d", r.FirstLost)
+	}
+	if r.Pos < 0 {
+		fmt.Fprintf(w, "%s/%s: %s; given up are %s, and the log goes on at offset %d\n", r.Log, r.File, r.Fault, lost, r.EndLost)
+		return
+	}
+	fmt.Fprintf(w, "%s/%s: dropped %d bytes at byte %d, %s; kept %d bytes before and %d behind; the file as it was is %s\n",
+		r.Log, r.File, r.LostBytes, r.Pos, lost, r.Pos, r.KeptBytesAfter, r.Copy)
 }
 
 // forget takes back what the data directory promises about a log from an offset on,
 // and returns the recovery point that is left.
 func (l *logCommand) forget(name string, offset int64) (int64, error) {
-	path := filepath.Join(l.dataDir, commitlog.RecoveryPointFile)
-	points, err := commitlog.ReadCheckpoint(nil, path)
+	file := filepath.Join(l.dataDir, commitlog.RecoveryPointFile)
+	points, err := commitlog.ReadCheckpoint(nil, file)
 	if err != nil {
 		return 0, err
 	}
 	key, _ := parsePartitionDir(name)
 	if points[key] > offset {
 		points[key] = offset
-		if err := commitlog.WriteCheckpoint(nil, path, points); err != nil {
+		if err := commitlog.WriteCheckpoint(nil, file, points); err != nil {
 			return 0, err
 		}
 	}
@@ -201,38 +221,42 @@ func (l *logCommand) forget(name string, offset int64) (int64, error) {
 	return points[key], err
 }
 
-// each calls f for the logs that are named, or all, with the data directory locked.
-func (l *logCommand) each(names []string, f func(name string, o commitlog.Options) error) error {
-	entries, err := os.ReadDir(l.dataDir)
+// each calls f for the logs that are named, or all, with the data directory locked,
+// after it has told note what is wrong with the directory itself. A log whose folder
+// is missing counts if there was something in it. With reading set, a directory that
+// cannot be written to is not locked.
+func (l *logCommand) each(names []string, reading bool, note func(logFinding), f func(name string, o commitlog.Options) error) error {
+	d, err := readDataDir(l.dataDir)
 	if err != nil {
 		return err
 	}
 	lock, err := broker.LockDataDir(l.dataDir)
-	if err != nil {
+	switch {
+	case err == nil:
+		defer lock.Close()
+	case reading && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)):
+	default:
 		return fmt.Errorf("%w: stop it first", err)
 	}
-	defer lock.Close()
-	points, err := commitlog.ReadCheckpoint(nil, filepath.Join(l.dataDir, commitlog.RecoveryPointFile))
-	if err != nil {
+	// What was read before the lock was taken may have changed since.
+	if d, err = readDataDir(l.dataDir); err != nil {
 		return err
 	}
-	var there []string
-	for _, e := range entries {
-		if _, ok := parsePartitionDir(e.Name()); ok && e.IsDir() {
-			there = append(there, e.Name())
-		}
-	}
 	for _, name := range names {
-		if !slices.Contains(there, name) {
+		if !slices.Contains(d.logs, name) && !slices.Contains(d.missing, name) {
 			return fmt.Errorf("%s: no partition folder of this name in %s; names are like orders-0", name, l.dataDir)
 		}
 	}
+	d.inspect(names, note)
 	if len(names) == 0 {
-		names = there
+		names = slices.Sorted(slices.Values(append(d.logs, d.missing...)))
 	}
 	for _, name := range names {
 		key, _ := parsePartitionDir(name)
-		o := commitlog.Options{Dir: filepath.Join(l.dataDir, name), Topic: key.Topic, Partition: key.Partition, RecoveryPoint: points[key], Logger: slog.New(slog.DiscardHandler)}
+		config := commitlog.DefaultConfig()
+		config.Compact = d.mayCompact(key.Topic)
+		o := commitlog.Options{Dir: filepath.Join(l.dataDir, name), Topic: key.Topic, Partition: key.Partition, Config: config,
+			RecoveryPoint: d.points[key], LogStartOffset: d.starts[key], Logger: slog.New(slog.DiscardHandler)}
 		if err := f(name, o); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/dovetail-dev/dovetail/broker/commitlog"
+	"github.com/dovetail-dev/dovetail/broker/topics"
+)
+
+const metadataLog = "metadata.log"
+
+// dataDir is what the files of a data directory say about its logs.
+type dataDir struct {
+	path           string
+	logs           []string // the folders of partitions
+	missing        []string // those that the metadata log lists and that are not there
+	topics         map[string]*topics.Topic
+	torn           int64 // bytes at the end of the metadata log that are no entry
+	err            error // why the metadata log says nothing
+	clean          bool  // the broker was stopped, and did not crash
+	points, starts map[commitlog.TopicPartition]int64
+}
+
+// readDataDir reads a data directory, and refuses one that is something else.
+func readDataDir(dir string) (*dataDir, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	d := &dataDir{path: dir, topics: map[string]*topics.Topic{}}
+	ours := false
+	for _, e := range entries {
+		switch name := e.Name(); {
+		case e.IsDir():
+			if _, ok := parsePartitionDir(name); ok {
+				d.logs = append(d.logs, name)
+			}
+		case name == commitlog.CleanShutdownFile:
+			ours, d.clean = true, true
+		case name == metadataLog || name == commitlog.MetaPropertiesFile || name == commitlog.RecoveryPointFile || name == commitlog.LogStartOffsetFile:
+			ours = true
+		}
+	}
+	if !ours {
+		return nil, fmt.Errorf("%s is no data directory of a broker: it has neither %s nor %s", dir, metadataLog, commitlog.MetaPropertiesFile)
+	}
+	if d.points, err = commitlog.ReadCheckpoint(nil, filepath.Join(dir, commitlog.RecoveryPointFile)); err != nil {
+		return nil, err
+	}
+	if d.starts, err = commitlog.ReadCheckpoint(nil, filepath.Join(dir, commitlog.LogStartOffsetFile)); err != nil {
+		return nil, err
+	}
+	found, torn, err := topics.Inspect(nil, dir)
+	d.torn, d.err = torn, err
+	for _, t := range found {
+		d.topics[t.Name] = t
+		for i := range t.Partitions {
+			if name := fmt.Sprintf("%s-%d", t.Name, i); !slices.Contains(d.logs, name) {
+				d.missing = append(d.missing, name)
+			}
+		}
+	}
+	return d, nil
+}
+
+// inspect tells note what is wrong with the files beside the logs, and which folders
+// of the logs that are named, or of any, are missing.
+func (d *dataDir) inspect(names []string, note func(logFinding)) {
+	f := commitlog.Finding{File: metadataLog, Pos: -1, Offset: -1}
+	var damage *topics.DamageError
+	switch {
+	case errors.Is(d.err, fs.ErrNotExist):
+		f.Fault = fmt.Sprintf("the file is missing: nothing says which topics there are, though there are the folders of %s", count(len(d.logs), "partition"))
+		f.Remedy = "restore it from a copy; without it, the broker starts with no topics and leaves the folders alone"
+	case errors.As(d.err, &damage):
+		f.Pos, f.Fault, f.Remedy = damage.Pos, damage.Cause, "restore the file from a copy, or cut it there and lose the changes behind"
+	case d.err != nil:
+		f.Fault, f.Remedy = d.err.Error(), "restore the file from a copy"
+	case d.torn > 0:
+		f.Fault, f.Harmless = fmt.Sprintf("the last %d bytes are no whole entry", d.torn), !d.clean
+		f.Remedy = "none needed if the broker has crashed: they are a change that was not acknowledged, and are cut off at the next start"
+		if d.clean {
+			f.Remedy = "restore the file from a copy: the broker was stopped cleanly, so a change that was acknowledged is damaged"
+		}
+	}
+	if f.Fault != "" {
+		note(logFinding{"", f})
+	}
+	if _, err := os.Stat(filepath.Join(d.path, commitlog.MetaPropertiesFile)); errors.Is(err, fs.ErrNotExist) {
+		note(logFinding{"", commitlog.Finding{File: commitlog.MetaPropertiesFile, Pos: -1, Offset: -1, Fault: "the file with the cluster's ID is missing",
+			Remedy: "restore it from a copy; without it, the next start makes a new cluster ID"}})
+	}
+	for _, name := range d.missing {
+		key, _ := parsePartitionDir(name)
+		if len(names) > 0 && !slices.Contains(names, name) || d.points[key] > d.starts[key] {
+			continue // or its own inspection says more
+		}
+		note(logFinding{name, commitlog.Finding{Pos: -1, Offset: -1, Fault: "the folder is missing, though " + metadataLog + " lists the partition",
+			Remedy: "restore it from a copy if there were records in it; the next start makes an empty one"}})
+	}
+}
+
+// mayCompact reports whether compaction may have taken records out of a topic's logs.
+func (d *dataDir) mayCompact(topic string) bool {
+	t, ok := d.topics[topic]
+	return !ok || t.Internal || strings.Contains(t.Configs["cleanup.policy"], "compact")
+}
