@@ -268,6 +268,7 @@ func (p *producing) validate(t *topic, partition int32, opened *record.Opened, o
 	}
 	p.fail(out, kerr.InvalidRecord.Code, fmt.Sprintf("%s of %d records are not what the topic's schemas say; the first is record %d: %s",
 		count, batch.Count(), faults[0].Index, faults[0].Reason))
+	p.b.rejections.tell(p.b, p.r, t, partition, faults)
 	for _, f := range faults[:min(len(faults), maxRecordErrors)] {
 		addRecordError(out, f.Index, f.Reason)
 	}

@@ -33,6 +33,7 @@ type Broker struct {
 	groupConfigs  groupConfigs
 	shareSessions *shareSessions
 	keys          keySkews
+	rejections    rejections
 
 	// What Start opens.
 	lock      *os.File

@@ -21,6 +21,7 @@ const shareTopic = "__share_group_state"
 var shareTopicConfigs = map[string]string{
 	"cleanup.policy":    "delete",
 	"retention.ms":      "-1",
+	"retention.bytes":   "-1",
 	"compression.type":  "producer",
 	"segment.bytes":     "104857600",
 	"max.message.bytes": "104857600",

@@ -93,6 +93,7 @@ func (b *Broker) deleteTopic(name string) error {
 	b.topicsChanged()
 	b.log.Info("topic deleted", "topic", name)
 	b.metrics.forget(t.Name)
+	b.rejections.forget(t.ID)
 	b.keys.forget(t.Name)
 	b.discard(t, t.values.FileDeleteDelay)
 	return nil

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/dovetail-dev/dovetail/broker/topics"
 )
@@ -23,7 +24,7 @@ func checkInternalConfigs(topic string, old, changed map[string]string) error {
 		if was == is && wasSet == isSet {
 			continue
 		}
-		if compacted && (name == "cleanup.policy" || !isSet) {
+		if compacted && (name == "cleanup.policy" || !isSet) || strings.HasPrefix(name, "retention.") && is == "-1" {
 			continue
 		}
 		what := "set to " + is
