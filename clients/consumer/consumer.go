@@ -26,6 +26,7 @@ type Consumer[K, V any] struct {
 	client  *kgo.Client
 	sched   *scheduler
 	commits *committer
+	dials   dials
 
 	handlers context.Context // parent of all handlers' contexts
 	end      context.CancelFunc
@@ -52,6 +53,7 @@ func New[K, V any](key Decoder[K], value Decoder[V], opts ...Option) (*Consumer[
 	c.handlers, c.end = context.WithCancel(context.Background())
 	ready := make(chan struct{}) // callbacks may come before NewClient returns
 	options := append(cfg.kafka(),
+		kgo.WithHooks(&c.dials),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.OnPartitionsAssigned(func(ctx context.Context, _ *kgo.Client, which map[string][]int32) { <-ready; c.assigned(ctx, which) }),
 		kgo.OnPartitionsRevoked(func(ctx context.Context, _ *kgo.Client, which map[string][]int32) { <-ready; c.revoked(ctx, which) }),

@@ -3,12 +3,15 @@ package consumer
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // Poll waits for records and returns up to max of them, in order per partition;
-// none only with an error. Records that could not be decoded have their Err set.
+// none only with an error; when ctx ends, one that wraps its error and says what
+// kept records away. Records that could not be decoded have their Err set.
 // Handle them, then Commit (or CommitAsync, or CommitRecords), then poll again.
 //
 // Rebalances wait from one Poll to the next, or to Commit, so that nobody else
@@ -18,6 +21,7 @@ func (c *Consumer[K, V]) Poll(ctx context.Context, max int) ([]*Record[K, V], er
 	if !c.use.CompareAndSwap(unused, polling) && c.use.Load() != polling {
 		return nil, ErrInUse
 	}
+	var trouble string // the last error of a fetch, as the end of a message
 	for {
 		c.allowRebalance()
 		fetches := c.client.PollRecords(ctx, max)
@@ -26,9 +30,14 @@ func (c *Consumer[K, V]) Poll(ctx context.Context, max int) ([]*Record[K, V], er
 			return nil, ErrClosed
 		}
 		if err := ctx.Err(); err != nil && fetches.NumRecords() == 0 {
-			return nil, err
+			return nil, fmt.Errorf("consumer: no records of %s: %w%s%s", strings.Join(c.cfg.topics, ", "), err, trouble, c.dials.text())
 		}
 		c.logErrors(ctx, fetches)
+		fetches.EachError(func(topic string, _ int32, err error) {
+			if ctx.Err() == nil {
+				trouble = fmt.Sprintf("; fetch of %q: %v", topic, err)
+			}
+		})
 		if out := c.take(ctx, fetches); len(out) > 0 {
 			return out, nil
 		}

@@ -19,9 +19,9 @@ type deadlines struct {
 	cancel context.CancelFunc
 }
 
-// slices is how many contexts are made per time-out; a record may live that
+// slicesPerTimeout is how many contexts are made per time-out; a record may live that
 // part of it longer.
-const slices = 16
+const slicesPerTimeout = 16
 
 // bound returns a context for one record, and what to call when the record has
 // its outcome (may be nil). A deadline that ctx has already counts alone.
@@ -39,7 +39,7 @@ func (d *deadlines) current(now time.Time) context.Context {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.shared == nil || !now.Before(d.until) {
-		slice := d.timeout / slices
+		slice := d.timeout / slicesPerTimeout
 		// The timer ends it; cancel is for close.
 		d.shared, d.cancel = context.WithTimeout(context.Background(), d.timeout+slice) //nolint:gosec // see close
 		d.until = now.Add(slice)

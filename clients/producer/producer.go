@@ -44,6 +44,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -105,6 +106,7 @@ type Producer[K, V any] struct {
 
 	closed atomic.Bool
 	bounds deadlines
+	dials  dials
 
 	tx    sync.Mutex // one transaction at a time
 	inTx  atomic.Bool
@@ -120,7 +122,7 @@ func New[K, V any](key Encoder[K], value Encoder[V], opts ...Option) (*Producer[
 	}
 	p := &Producer[K, V]{codec: Codec[K, V]{Key: key, Value: value, Topic: cfg.topic}, cfg: cfg}
 	p.bounds.timeout = cfg.deliveryTimeout
-	if p.client, err = kgo.NewClient(cfg.kafka()...); err != nil {
+	if p.client, err = kgo.NewClient(append(cfg.kafka(), kgo.WithHooks(&p.dials))...); err != nil {
 		return nil, fmt.Errorf("producer: %w", err)
 	}
 	return p, nil
@@ -155,6 +157,7 @@ func (p *Producer[K, V]) send(ctx context.Context, r Record[K, V], done func(Del
 		observed = p.cfg.observer.Sending(ctx, kr)
 	}
 	p.stats.inFlight.Add(1)
+	_, limited := ctx.Deadline()
 	ctx, release := p.bounds.bound(ctx, time.Now())
 	promise := func(kr *kgo.Record, err error) {
 		p.stats.inFlight.Add(-1)
@@ -162,7 +165,7 @@ func (p *Producer[K, V]) send(ctx context.Context, r Record[K, V], done func(Del
 			release()
 		}
 		d := delivery(kr)
-		err = p.explain(err)
+		err = p.explain(err, kr.Topic, limited)
 		if observed != nil {
 			observed(d, err)
 		}
@@ -187,7 +190,9 @@ func (p *Producer[K, V]) finish(d Delivery, err error, done func(Delivery, error
 	}
 }
 
-func (p *Producer[K, V]) explain(err error) error {
+// explain says what became of a record for topic; limited tells that its context
+// had a deadline when it was sent.
+func (p *Producer[K, V]) explain(err error, topic string, limited bool) error {
 	switch {
 	case err == nil:
 		return nil
@@ -195,8 +200,14 @@ func (p *Producer[K, V]) explain(err error) error {
 		return fmt.Errorf("%w: at most %d records and %d bytes", ErrFull, p.cfg.maxRecords, p.cfg.maxBytes)
 	case errors.Is(err, kgo.ErrClientClosed):
 		return fmt.Errorf("%w: %v", ErrClosed, err)
+	case errors.Is(err, kerr.UnknownTopicOrPartition):
+		return fmt.Errorf("producer: topic %q does not exist: create it, or have it created by WithKafka(kgo.AllowAutoTopicCreation()): %w", topic, err)
+	case errors.Is(err, context.DeadlineExceeded) && !limited:
+		return fmt.Errorf("producer: topic %q: not delivered within the delivery time-out of %v (WithDeliveryTimeout): %w%s", topic, p.cfg.deliveryTimeout, err, p.dials.text())
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("producer: topic %q: not delivered before the deadline of the context: %w%s", topic, err, p.dials.text())
 	}
-	return fmt.Errorf("producer: %w", err)
+	return fmt.Errorf("producer: topic %q: %w%s", topic, err, p.dials.text())
 }
 
 func delivery(r *kgo.Record) Delivery {

@@ -1,0 +1,30 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+)
+
+func TestPollNamesADeadBroker(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	l.Close() // nobody is there
+	c, err := New(Raw[string]{}, Decoder[string](Raw[string]{}), WithSeeds(address), WithGroup("g"), WithTopics("in"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	until(t, "a connection is refused", func() bool { return c.dials.text() != "" })
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err = c.Poll(ctx, 1)
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "no records of in") || !strings.Contains(err.Error(), "no connection to "+address) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,80 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// nobody returns an address that refuses connections.
+func nobody(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func TestADeadBrokerIsNamed(t *testing.T) {
+	address := nobody(t)
+	p, err := New(Raw[string]{}, Encoder[string](Raw[string]{}), WithSeeds(address), WithTopic("orders"),
+		WithDeliveryTimeout(2*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close(limit(t))
+	// The connection is refused before any deadline, which makes the rest certain.
+	for end := time.Now().Add(time.Minute); p.dials.text() == "" && time.Now().Before(end); {
+		_ = p.Client().Ping(limit(t))
+	}
+	short, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	for want, ctx := range map[string]context.Context{
+		"delivery time-out of 2s (WithDeliveryTimeout)": context.Background(),
+		"the deadline of the context":                   short,
+	} {
+		_, err := p.Send(ctx, Record[string, string]{Value: "v"})
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+			continue
+		}
+		for _, part := range []string{`topic "orders"`, want, "no connection to " + address} {
+			if !strings.Contains(err.Error(), part) {
+				t.Errorf("%q is missing in %v", part, err)
+			}
+		}
+	}
+}
+
+func TestAMissingTopicIsNamed(t *testing.T) {
+	p := open(t, cluster(t, 1), WithKafka(kgo.UnknownTopicRetries(0)))
+	_, err := p.Send(limit(t), Record[string, string]{Topic: "missing", Value: "v"})
+	if !errors.Is(err, kerr.UnknownTopicOrPartition) || !strings.Contains(err.Error(), `topic "missing" does not exist: create it`) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestABrokerThatIsBackIsForgotten(t *testing.T) {
+	d := &dials{}
+	meta := kgo.BrokerMetadata{Host: "h", Port: 1}
+	d.OnBrokerConnect(meta, 0, nil, context.Canceled)
+	if got := d.text(); got != "" {
+		t.Errorf("given up: %q", got)
+	}
+	d.OnBrokerConnect(meta, 0, nil, errors.New("refused"))
+	if got := d.text(); got != "; no connection to h:1: refused" {
+		t.Errorf("refused: %q", got)
+	}
+	d.OnBrokerConnect(meta, 0, nil, nil)
+	if got := d.text(); got != "" {
+		t.Errorf("back: %q", got)
+	}
+}
