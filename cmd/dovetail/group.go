@@ -100,7 +100,7 @@ BEHIND is the age of the oldest of them.`,
 }
 
 // describedGroup is a group as the Kafka protocol tells it, with its lag in
-// seconds, if that is known.
+// seconds, if that is known of every partition that it is behind in.
 type describedGroup struct {
 	cluster.Group
 	LagSeconds *float64            `json:"lagSeconds,omitempty"`
@@ -120,12 +120,18 @@ func describedGroups(views []cluster.Group, l *live) []describedGroup {
 		if known != nil {
 			d.LagSeconds = &known.LagSeconds
 		}
+		unknown := false // how old is what was never committed, the broker does not tell
 		for _, p := range v.Positions {
 			position := describedPosition{Position: p}
 			if lag, ok := known.of(p.Topic, p.Partition); ok {
 				position.LagSeconds = &lag.LagSeconds
+			} else if p.Lag > 0 {
+				unknown = true
 			}
 			d.Positions = append(d.Positions, position)
+		}
+		if unknown {
+			d.LagSeconds = nil
 		}
 		out = append(out, d)
 	}
