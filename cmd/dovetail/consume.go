@@ -29,6 +29,7 @@ type consumeCommand struct {
 	valueOnly   bool
 	raw         bool
 	uncommitted bool
+	notes       io.Writer // where to say what is odd
 }
 
 func newConsume() *cobra.Command {
@@ -55,6 +56,7 @@ status 0.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: positions(c.completeTopics),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			c.notes = cmd.ErrOrStderr()
 			return c.run(cmd.Context(), args[0], cmd.OutOrStdout(), time.Now())
 		},
 	}
@@ -74,6 +76,9 @@ status 0.`,
 }
 
 func (c *consumeCommand) run(ctx context.Context, topic string, w io.Writer, now time.Time) error {
+	if topic == "" {
+		return exitStatus{exitUsage, errNoTopic}
+	}
 	if c.group != "" && c.partition >= 0 {
 		return exitStatus{2, errors.New("--group shares partitions by itself: leave --partition out")}
 	}
@@ -200,6 +205,8 @@ func (c *consumeCommand) assign(ctx context.Context, client *kgo.Client, t *targ
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	_, number := strconv.ParseInt(c.from, 10, 64)
+	beyond := number == nil // every partition ends before the offset of --from
 	for _, p := range partitions {
 		end, _ := ends.Lookup(topic, p)
 		begin, _ := begins.Lookup(topic, p)
@@ -208,11 +215,20 @@ func (c *consumeCommand) assign(ctx context.Context, client *kgo.Client, t *targ
 		}
 		at := begin.Offset
 		if o, ok := committed.Lookup(topic, p); ok && o.At >= 0 {
-			at = o.At
+			at, beyond = o.At, false
 		}
+		beyond = beyond && at > end.Offset
 		if at < end.Offset {
 			t.remaining[p] = span{next: at, end: end.Offset}
 		}
+	}
+	if beyond && c.notes != nil {
+		end, _ := ends.Lookup(topic, partitions[0])
+		ends := fmt.Sprintf("partition %d ends at %d", partitions[0], end.Offset)
+		if len(partitions) > 1 {
+			ends = fmt.Sprintf("each of %d partitions ends before", len(partitions))
+		}
+		fmt.Fprintf(c.notes, "nothing to read in %s from offset %s on: %s\n", topic, c.from, ends)
 	}
 	return nil
 }

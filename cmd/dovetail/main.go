@@ -133,6 +133,7 @@ whoever reads the output has gone.`,
 		SilenceUsage:  true,
 	}
 	root.AddCommand(newServe(), newCheck(), newGen(), newSchema(), newTopic(), newGroup(), newLog(), newProduce(), newConsume(), newVersion())
+	root.InitDefaultCompletionCmd() // now, so that it refuses shells that it does not know
 	usageErrors(root)
 	return root
 }

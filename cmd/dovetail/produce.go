@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/dovetail-dev/dovetail/clients/srclient"
@@ -80,7 +80,16 @@ Ctrl-C ends the input: what was read before it is delivered.`,
 	return cmd
 }
 
+// maxBatchBytes bounds what is sent at once: below the default of the brokers'
+// max.message.bytes.
+const maxBatchBytes = 1_000_012
+
+var errNoTopic = errors.New("the name of the topic is empty: `dovetail topic list` shows what there is")
+
 func (p *produceCommand) run(ctx context.Context, topic string, in io.Reader, stderr io.Writer) error {
+	if topic == "" {
+		return exitStatus{exitUsage, errNoTopic}
+	}
 	if p.key != "" && p.keyFrom != "" || p.envelope && (p.key != "" || p.keyFrom != "") {
 		return exitStatus{2, errors.New("--key, --key-from and --envelope exclude each other")}
 	}
@@ -92,6 +101,7 @@ func (p *produceCommand) run(ctx context.Context, topic string, in io.Reader, st
 		kgo.RecordPartitioner(partitioner{kgo.StickyKeyPartitioner(nil)}),
 		kgo.AllowAutoTopicCreation(),
 		kgo.UnknownTopicRetries(3),
+		kgo.ProducerBatchMaxBytes(maxBatchBytes),
 	}
 	switch p.acks {
 	case "all":
@@ -127,7 +137,12 @@ func (p *produceCommand) run(ctx context.Context, topic string, in io.Reader, st
 		}
 		sent++
 		outcome.sent()
-		client.Produce(delivering, record, func(_ *kgo.Record, err error) { outcome.done(l.number, err) })
+		client.Produce(delivering, record, func(r *kgo.Record, err error) {
+			if errors.Is(err, kerr.MessageTooLarge) {
+				err = advised(err, fmt.Sprintf("the record has %d bytes; this command sends at most %d in a batch, and the topic takes at most its max.message.bytes (`dovetail topic config %s`)", len(r.Key)+len(r.Value), maxBatchBytes, topic))
+			}
+			outcome.done(l.number, err)
+		})
 		return true
 	})
 	// What was read is delivered, whatever came after it.
@@ -293,16 +308,13 @@ func (p *produceCommand) record(ctx context.Context, topic string, line []byte, 
 		record.Key, err = p.keyOf(line, keys)
 		return record, err
 	}
-	var l recordLine
-	d := json.NewDecoder(bytes.NewReader(line))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&l); err != nil {
-		return nil, fmt.Errorf("not a record: %w", err)
+	l, err := parseRecordLine(line)
+	if err != nil {
+		return nil, err
 	}
 	// A line that was read is delivered, even after Ctrl-C.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.timeout)
 	defer cancel()
-	var err error
 	if record.Value, err = values.bytesOf(ctx, "schemaId", l.SchemaID, l.Value); err != nil {
 		return nil, fmt.Errorf("value: %w", err)
 	}
@@ -334,16 +346,28 @@ func (p *produceCommand) keyOf(line []byte, keys *documentWriter) ([]byte, error
 			}
 			at = members[name]
 		}
-		return keys.bytes(at)
+		return p.keyBytes(keys, at)
 	case p.key == "":
 		return nil, nil
 	case keys.program != nil && !json.Valid([]byte(p.key)):
 		text, _ := json.Marshal(p.key)
-		return keys.bytes(text)
+		return p.keyBytes(keys, text)
 	case keys.program != nil:
-		return keys.bytes([]byte(p.key))
+		return p.keyBytes(keys, []byte(p.key))
 	}
 	return []byte(p.key), nil
+}
+
+// keyBytes is keys.bytes with the reason why keys have a schema.
+func (p *produceCommand) keyBytes(keys *documentWriter, text json.RawMessage) ([]byte, error) {
+	b, err := keys.bytes(text)
+	switch {
+	case err != nil && keys.program != nil:
+		return nil, fmt.Errorf("key %s does not fit the schema of %s: %w; --raw-key sends keys without a schema", clipped(text), keys.subject, err)
+	case err != nil:
+		return nil, fmt.Errorf("key: %w", err)
+	}
+	return b, nil
 }
 
 // partitioner takes the partition of a record that names one.

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -34,6 +36,45 @@ type recordLine struct {
 	SchemaID    schema.ID                  `json:"schemaId,omitempty"`
 	Value       json.RawMessage            `json:"value"`
 	Error       string                     `json:"error,omitempty"` // why the value is not its document
+}
+
+// memberKinds says what the members of a record hold.
+var memberKinds = map[string]string{
+	"topic": "text", "error": "text",
+	"partition": "a number", "offset": "a number",
+	"timestamp": "a time such as \"2026-03-01T12:00:00Z\"",
+	"headers":   "an object of names and values",
+	"schemaId":  "the ID of a schema, a number", "keySchemaId": "the ID of a schema, a number",
+}
+
+// parseRecordLine reads a line of whole records.
+func parseRecordLine(line []byte) (recordLine, error) {
+	var l recordLine
+	d := json.NewDecoder(bytes.NewReader(line))
+	d.DisallowUnknownFields()
+	err := d.Decode(&l)
+	if err == nil {
+		return l, nil
+	}
+	var members map[string]json.RawMessage
+	if json.Unmarshal(line, &members) == nil {
+		for _, name := range sortedKeys(members) {
+			one, _ := json.Marshal(map[string]json.RawMessage{name: members[name]})
+			if want := memberKinds[name]; want != "" && json.Unmarshal(one, &recordLine{}) != nil {
+				return l, fmt.Errorf("%s: want %s, got %s", name, want, clipped(members[name]))
+			}
+		}
+	}
+	return l, fmt.Errorf("not a record: %w", err)
+}
+
+// clipped is the beginning of what may be long.
+func clipped(text []byte) string {
+	const most = 60
+	if len(text) > most {
+		return strings.ToValidUTF8(string(text[:most]), "") + "…"
+	}
+	return string(text)
 }
 
 // recordReader turns records into lines. Without a converter nothing is taken
@@ -100,6 +141,7 @@ func (r *recordReader) document(ctx context.Context, rec *kgo.Record, key bool) 
 type documentWriter struct {
 	program *service.Program // nil without a schema
 	indexes []byte           // of the Protobuf message
+	subject schema.Subject   // of program
 
 	converter *service.Converter // finds the schemas that lines name; nil if they cannot
 	message   string             // of a Protobuf schema that a line names
@@ -188,7 +230,7 @@ func (s schemaChoice) open(ctx context.Context, c *service.Converter, topic stri
 	if err != nil {
 		return nil, err
 	}
-	w.program = p
+	w.program, w.subject = p, subject
 	w.indexes, err = p.Message(s.message)
 	return w, err
 }
