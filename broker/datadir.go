@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"sync"
@@ -87,6 +88,9 @@ func (b *Broker) openData(ctx context.Context) (err error) {
 	return b.openTopics(ctx)
 }
 
+// partitionName is what the folder of a partition is called.
+var partitionName = regexp.MustCompile(`^[a-zA-Z0-9._-]+-[0-9]+$`)
+
 // identify reads the cluster's ID, or gives it one.
 func (b *Broker) identify() error {
 	dir := b.opts.DataDir
@@ -101,8 +105,16 @@ func (b *Broker) identify() error {
 		if err := b.opts.fs.SyncDir(filepath.Dir(filepath.Clean(dir))); err != nil {
 			return err
 		}
+		names, err := b.opts.fs.List(dir)
+		if err != nil {
+			return err
+		}
 		if err := commitlog.WriteMetaProperties(b.opts.fs, dir, meta); err != nil {
 			return err
+		}
+		if slices.Contains(names, "metadata.log") || slices.ContainsFunc(names, partitionName.MatchString) {
+			b.log.Warn("meta.properties was missing though the data directory is not new: the cluster has an ID of its own again, which clients and tools may not know", "dir", dir, "cluster_id", meta.ClusterID,
+				"remedy", "stop, and restore meta.properties from a copy, or set cluster.id in it to what it was")
 		}
 	case err != nil:
 		return fmt.Errorf("%w; restore the file from a copy, or write it anew with the lines version=1, cluster.id, node.id=%d and directory.id", err, b.opts.NodeID)

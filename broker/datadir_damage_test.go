@@ -154,3 +154,20 @@ func TestAPartitionComesOnlineWhenItsFolderIsMended(t *testing.T) {
 		t.Errorf("read is %s", got[0].Value)
 	}
 }
+
+// TestANewClusterIDIsSaid: a data directory that has lost meta.properties is no new one.
+func TestANewClusterIDIsSaid(t *testing.T) {
+	dir := damagedDataDir(t, true)
+	if err := os.Remove(filepath.Join(dir, "meta.properties")); err != nil {
+		t.Fatal(err)
+	}
+	const words = "meta.properties was missing"
+	if got, said := startDamaged(t, dir); got != "whole" || !strings.Contains(said, words) {
+		t.Errorf("it is %s: %s", got, said)
+	}
+	for _, dir := range []string{dir, filepath.Join(t.TempDir(), "new")} {
+		if _, said := startDamaged(t, dir); strings.Contains(said, words) {
+			t.Errorf("of a directory that has lost nothing: %s", said)
+		}
+	}
+}

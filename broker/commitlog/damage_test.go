@@ -324,7 +324,7 @@ func TestAnotherTopicsFolderIsRefused(t *testing.T) {
 		t.Error(id, err)
 	}
 	_, err := Open(Options{FS: mem, Dir: "data/topic-0", TopicID: [16]byte{4}})
-	if err == nil || !strings.Contains(err.Error(), "another topic") {
+	if err == nil || !strings.Contains(err.Error(), "restore metadata.log") {
 		t.Error(err)
 	}
 }

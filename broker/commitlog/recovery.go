@@ -141,7 +141,7 @@ func (l *Log) checkTopicID(names []string) error {
 		return fmt.Errorf("%w; if the folder is this topic's, remove the file, and it is written anew", err)
 	}
 	if found != id {
-		return fmt.Errorf("the folder belongs to topic ID %x, not %x: another topic of the same name was here before; move the folder away", found, id)
+		return fmt.Errorf("the folder belongs to topic ID %x, not %x: either metadata.log was lost or replaced, and the topic made anew: stop, and restore metadata.log from a copy; or a topic of this name was deleted before: move the folder away, if nobody needs its records", found, id)
 	}
 	return nil
 }
