@@ -226,8 +226,7 @@ func (l *logCommand) forget(name string, offset int64) (int64, error) {
 // is missing counts if there was something in it. With reading set, a directory that
 // cannot be written to is not locked.
 func (l *logCommand) each(names []string, reading bool, note func(logFinding), f func(name string, o commitlog.Options) error) error {
-	d, err := readDataDir(l.dataDir)
-	if err != nil {
+	if _, err := readDataDir(l.dataDir); err != nil {
 		return err
 	}
 	lock, err := broker.LockDataDir(l.dataDir)
@@ -239,7 +238,8 @@ func (l *logCommand) each(names []string, reading bool, note func(logFinding), f
 		return fmt.Errorf("%w: stop it first", err)
 	}
 	// What was read before the lock was taken may have changed since.
-	if d, err = readDataDir(l.dataDir); err != nil {
+	d, err := readDataDir(l.dataDir)
+	if err != nil {
 		return err
 	}
 	for _, name := range names {
