@@ -157,6 +157,67 @@ func TestWhatNoRuleAllowsIsRefused(t *testing.T) {
 	}
 }
 
+func TestTheClustersRulesUsersAndQuotasAreNotForEverybody(t *testing.T) {
+	b := securedBroker(t)
+	client := newClient(t, b, as("alice", "wonder", "PLAIN"))
+	codes := func() map[string]int16 {
+		t.Helper()
+		out := map[string]int16{}
+		describe := kmsg.NewPtrDescribeACLsRequest()
+		describe.ResourceType, describe.ResourcePatternType = kmsg.ACLResourceTypeAny, kmsg.ACLResourcePatternTypeAny
+		describe.Operation, describe.PermissionType = kmsg.ACLOperationAny, kmsg.ACLPermissionTypeAny
+		remove := kmsg.NewPtrDeleteACLsRequest()
+		filter := kmsg.NewDeleteACLsRequestFilter()
+		filter.ResourceType, filter.ResourcePatternType = kmsg.ACLResourceTypeTopic, kmsg.ACLResourcePatternTypeAny
+		filter.Operation, filter.PermissionType = kmsg.ACLOperationAny, kmsg.ACLPermissionTypeAny
+		remove.Filters = append(remove.Filters, filter)
+		create := kmsg.NewPtrCreateACLsRequest()
+		rule := kmsg.NewCreateACLsRequestCreation()
+		rule.ResourceType, rule.ResourceName, rule.ResourcePatternType = kmsg.ACLResourceTypeTopic, "t", kmsg.ACLResourcePatternTypeLiteral
+		rule.Principal, rule.Host, rule.Operation, rule.PermissionType = "User:alice", "*", kmsg.ACLOperationAll, kmsg.ACLPermissionTypeAllow
+		create.Creations = append(create.Creations, rule)
+		for _, req := range []kmsg.Request{describe, create, remove, kmsg.NewPtrDescribeUserSCRAMCredentialsRequest(), kmsg.NewPtrDescribeClientQuotasRequest()} {
+			resp, err := client.Request(t.Context(), req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			name := kmsg.NameForKey(req.Key())
+			switch resp := resp.(type) {
+			case *kmsg.DescribeACLsResponse:
+				out[name] = resp.ErrorCode
+			case *kmsg.CreateACLsResponse:
+				out[name] = resp.Results[0].ErrorCode
+			case *kmsg.DeleteACLsResponse:
+				out[name] = resp.Results[0].ErrorCode
+			case *kmsg.DescribeUserSCRAMCredentialsResponse:
+				out[name] = resp.ErrorCode
+			case *kmsg.DescribeClientQuotasResponse:
+				out[name] = resp.ErrorCode
+			}
+		}
+		return out
+	}
+	refused := codes()
+	for name, code := range refused {
+		if code != kerr.ClusterAuthorizationFailed.Code {
+			t.Errorf("%s without a rule: %d", name, code)
+		}
+	}
+	if len(refused) != 5 {
+		t.Errorf("%v", refused)
+	}
+	adm := kadm.NewClient(newClient(t, b, as("admin", "secret", "PLAIN")))
+	allow := kadm.NewACLs().Allow("User:alice").AllowHosts().Clusters().Operations(kadm.OpAll).ResourcePatternType(kadm.ACLPatternLiteral)
+	if res, err := adm.CreateACLs(t.Context(), allow); err != nil || res[0].Err != nil {
+		t.Fatal(err, res)
+	}
+	for name, code := range codes() {
+		if code != 0 {
+			t.Errorf("%s with a rule: %d", name, code)
+		}
+	}
+}
+
 func TestRulesOfAccess(t *testing.T) {
 	rule := func(op kmsg.ACLOperation, permission kmsg.ACLPermissionType, name, host string) acl {
 		return acl{kmsg.ACLResourceTypeTopic, name, kmsg.ACLResourcePatternTypeLiteral, "User:a", host, op, permission}

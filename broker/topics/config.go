@@ -70,7 +70,7 @@ var definitions = []Definition{
 	{Name: "flush.ms", Type: Long, Default: maxLong, Synonyms: []string{"log.flush.interval.ms", "log.flush.scheduler.interval.ms"}, min: 0, max: math.MaxInt64,
 		Doc: "After how long the log is synced, in milliseconds, if the broker does not sync before every acknowledgement."},
 	{Name: "follower.replication.throttled.replicas", Type: List, Default: "",
-		Doc: "Kept for clusters; there is one replica here."},
+		Doc: "Kept for clusters: here acks=all waits for the disk of the one replica there is, whatever this says."},
 	{Name: "index.interval.bytes", Type: Int, Default: "4096", Synonyms: []string{"log.index.interval.bytes"}, min: 0, max: math.MaxInt32,
 		Doc: "How many bytes of records lie between two positions of the offset index."},
 	{Name: "kop.kafka.key.schema.validation", Type: Boolean, Default: "false",
@@ -78,7 +78,7 @@ var definitions = []Definition{
 	{Name: "kop.kafka.value.schema.validation", Type: Boolean, Default: "false",
 		Doc: "Another name for schema.validation.level=id."},
 	{Name: "leader.replication.throttled.replicas", Type: List, Default: "",
-		Doc: "Kept for clusters; there is one replica here."},
+		Doc: "Kept for clusters: here acks=all waits for the disk of the one replica there is, whatever this says."},
 	{Name: "local.retention.bytes", Type: Long, Default: "-2", Synonyms: []string{"log.local.retention.bytes"}, min: -2, max: math.MaxInt64,
 		Doc: "Kept for clusters with tiered storage; -2 means retention.bytes."},
 	{Name: "local.retention.ms", Type: Long, Default: "-2", Synonyms: []string{"log.local.retention.ms"}, min: -2, max: math.MaxInt64,
@@ -98,7 +98,7 @@ var definitions = []Definition{
 	{Name: "min.compaction.lag.ms", Type: Long, Default: "0", Synonyms: []string{"log.cleaner.min.compaction.lag.ms"}, min: 0, max: math.MaxInt64,
 		Doc: "How long a record stays uncompacted, in milliseconds."},
 	{Name: "min.insync.replicas", Type: Int, Default: "1", Synonyms: []string{"min.insync.replicas"}, min: 1, max: math.MaxInt32,
-		Doc: "Kept for clusters; there is one replica here."},
+		Doc: "Kept for clusters: here acks=all waits for the disk of the one replica there is, whatever this says."},
 	{Name: "preallocate", Type: Boolean, Default: "false", Synonyms: []string{"log.preallocate"},
 		Doc: "Kept for clusters; segment files grow as they are written."},
 	{Name: "redpanda.key.schema.id.validation", Type: Boolean, Default: "false",
@@ -138,7 +138,7 @@ var definitions = []Definition{
 	{Name: "segment.ms", Type: Long, Default: "604800000", Synonyms: []string{"log.roll.ms", "log.roll.hours"}, min: 1, max: math.MaxInt64,
 		Doc: "After how long a segment is rolled, in milliseconds."},
 	{Name: "unclean.leader.election.enable", Type: Boolean, Default: "false", Synonyms: []string{"unclean.leader.election.enable"},
-		Doc: "Kept for clusters; there is one replica here."},
+		Doc: "Kept for clusters: here acks=all waits for the disk of the one replica there is, whatever this says."},
 }
 
 // Definitions returns everything that a topic may be configured with, by name.

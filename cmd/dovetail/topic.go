@@ -117,7 +117,7 @@ func (t *topicCommand) create() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.Int32VarP(&partitions, "partitions", "p", -1, "number of partitions; -1 is the broker's default")
-	f.Int16Var(&replicas, "replicas", -1, "copies of each partition; -1 is the broker's default")
+	f.Int16Var(&replicas, "replicas", -1, "copies of each partition; -1 is the broker's default; a dovetail server, one broker, keeps one whatever is asked for")
 	f.StringToStringVar(&configs, "config", nil, "name=value of a setting; repeat it for several")
 	f.BoolVar(&ifNotExists, "if-not-exists", false, "a topic that is there already is no error")
 	complete(cmd, "config", t.completeSettings("="))
