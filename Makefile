@@ -31,7 +31,7 @@ run: build ## run registry and broker with the data in ./dovetail-data
 
 # Packages with tests that go all the way only without the race detector: long ones
 # of one goroutine, and those that count allocations.
-SWEEPS := ./broker/commitlog ./broker/group ./broker/record ./compat/jsonschema ./serde/jsonschema ./registry ./registry/validate ./serde/rules/jsonata
+SWEEPS := ./broker/commitlog ./broker/group ./broker/record ./compat/jsonschema ./serde/jsonschema ./registry ./registry/validate ./serde/rules/jsonata ./cmd/dovetail/internal/gen/kinds
 
 .PHONY: test
 test: vet ## everything that needs only Go: race detector, and each core decoder fuzzed for a moment

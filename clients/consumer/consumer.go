@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/dovetail-dev/dovetail/clients/internal/dials"
 )
 
 // Errors, for errors.Is.
@@ -26,7 +28,7 @@ type Consumer[K, V any] struct {
 	client  *kgo.Client
 	sched   *scheduler
 	commits *committer
-	dials   dials
+	dials   dials.Failures
 
 	handlers context.Context // parent of all handlers' contexts
 	end      context.CancelFunc

@@ -14,7 +14,7 @@ func TestPollNamesADeadBroker(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	until(t, "a connection is refused", func() bool { return c.dials.text() != "" })
+	until(t, "a connection is refused", func() bool { return c.dials.String() != "" })
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	_, err = c.Poll(ctx, 1)

@@ -30,7 +30,7 @@ func (c *Consumer[K, V]) Poll(ctx context.Context, max int) ([]*Record[K, V], er
 			return nil, ErrClosed
 		}
 		if err := ctx.Err(); err != nil && fetches.NumRecords() == 0 {
-			return nil, fmt.Errorf("consumer: no records of %s: %w%s%s", strings.Join(c.cfg.topics, ", "), err, trouble, c.dials.text())
+			return nil, fmt.Errorf("consumer: no records of %s: %w%s%s", strings.Join(c.cfg.topics, ", "), err, trouble, c.dials.String())
 		}
 		c.logErrors(ctx, fetches)
 		fetches.EachError(func(topic string, _ int32, err error) {

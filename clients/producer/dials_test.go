@@ -22,7 +22,7 @@ func TestADeadBrokerIsNamed(t *testing.T) {
 	}
 	defer p.Close(limit(t))
 	// The connection is refused before any deadline, which makes the rest certain.
-	for end := time.Now().Add(time.Minute); p.dials.text() == "" && time.Now().Before(end); {
+	for end := time.Now().Add(time.Minute); p.dials.String() == "" && time.Now().Before(end); {
 		_ = p.Client().Ping(limit(t))
 	}
 	short, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -49,22 +49,5 @@ func TestAMissingTopicIsNamed(t *testing.T) {
 	_, err := p.Send(limit(t), Record[string, string]{Topic: "missing", Value: "v"})
 	if !errors.Is(err, kerr.UnknownTopicOrPartition) || !strings.Contains(err.Error(), `topic "missing" does not exist: create it`) {
 		t.Errorf("got %v", err)
-	}
-}
-
-func TestABrokerThatIsBackIsForgotten(t *testing.T) {
-	d := &dials{}
-	meta := kgo.BrokerMetadata{Host: "h", Port: 1}
-	d.OnBrokerConnect(meta, 0, nil, context.Canceled)
-	if got := d.text(); got != "" {
-		t.Errorf("given up: %q", got)
-	}
-	d.OnBrokerConnect(meta, 0, nil, errors.New("refused"))
-	if got := d.text(); got != "; no connection to h:1: refused" {
-		t.Errorf("refused: %q", got)
-	}
-	d.OnBrokerConnect(meta, 0, nil, nil)
-	if got := d.text(); got != "" {
-		t.Errorf("back: %q", got)
 	}
 }

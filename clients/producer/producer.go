@@ -46,6 +46,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/dovetail-dev/dovetail/clients/internal/dials"
 )
 
 // Errors, for errors.Is.
@@ -106,7 +108,7 @@ type Producer[K, V any] struct {
 
 	closed atomic.Bool
 	bounds deadlines
-	dials  dials
+	dials  dials.Failures
 
 	tx    sync.Mutex // one transaction at a time
 	inTx  atomic.Bool
@@ -203,11 +205,11 @@ func (p *Producer[K, V]) explain(err error, topic string, limited bool) error {
 	case errors.Is(err, kerr.UnknownTopicOrPartition):
 		return fmt.Errorf("producer: topic %q does not exist: create it, or have it created by WithKafka(kgo.AllowAutoTopicCreation()): %w", topic, err)
 	case errors.Is(err, context.DeadlineExceeded) && !limited:
-		return fmt.Errorf("producer: topic %q: not delivered within the delivery time-out of %v (WithDeliveryTimeout): %w%s", topic, p.cfg.deliveryTimeout, err, p.dials.text())
+		return fmt.Errorf("producer: topic %q: not delivered within the delivery time-out of %v (WithDeliveryTimeout): %w%s", topic, p.cfg.deliveryTimeout, err, p.dials.String())
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("producer: topic %q: not delivered before the deadline of the context: %w%s", topic, err, p.dials.text())
+		return fmt.Errorf("producer: topic %q: not delivered before the deadline of the context: %w%s", topic, err, p.dials.String())
 	}
-	return fmt.Errorf("producer: topic %q: %w%s", topic, err, p.dials.text())
+	return fmt.Errorf("producer: topic %q: %w%s", topic, err, p.dials.String())
 }
 
 func delivery(r *kgo.Record) Delivery {

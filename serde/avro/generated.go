@@ -23,7 +23,8 @@ import (
 // Without that option codecs run programs for generated types too, since those
 // are faster. Of the records of avrobench, the time of methods as a multiple of a
 // program's (BenchmarkGenerated of the generator; the median of eight rounds on
-// one core of an idle machine, each of which ran both, one after the other):
+// one core of a machine with little else to do, each of which ran both, one after
+// the other):
 //
 //	                 small   order   batch
 //	append           1.69    1.09    1.04

@@ -39,7 +39,7 @@ pages.overview = async () => {
         ["Topic", (t) => link("topic", t.topic), "name"], ["Records", (t) => number(t.records), "n"],
         ["Partitions", stack, "wide"], ["", skew]], ["No topics yet. ", h("code", null, "dovetail topic create orders")])),
       h("section", null, h("h2", null, "Groups furthest behind"), table(groups, [
-        ["Group", (g) => link("group", g.group), "name"], ["State", (g) => pill(g.state)], ["Members", (g) => g.members.length, "n"], ["Lag", (g) => lag(g.lag, of(behind, "group", g.group)), "n"]],
+        ["Group", (g) => link("group", g.group), "name"], ["State", (g) => (g.fault ? pill("unknown", "bad") : pill(g.state))], ["Members", (g) => (g.members || []).length, "n"], ["Lag", (g) => lag(g.lag, of(behind, "group", g.group)), "n"]],
         ["No consumer groups yet. ", h("code", null, "dovetail consume orders --group billing")]))),
   ];
 };
@@ -214,8 +214,8 @@ pages.groups = async () => {
     h("h1", null, "Consumer groups"),
     h("p.sub", null, plural(rows.length, "group"), h("span.grow"), input),
     filtered(input, rows, (r) => r.group + " " + r.state, (shown) => table(shown, [
-      ["Group", (r) => link("group", r.group), "name"], ["State", (r) => pill(r.state, r.state === "Stable" ? "ok" : "")], ["Protocol", (r) => r.protocol], ["Assignor", (r) => r.assignor || ""],
-      ["Members", (r) => r.members.length, "n"], ["Partitions", (r) => r.partitions.length, "n"], ["Lag", (r) => lag(r.lag, of(behind, "group", r.group)), "n"]],
+      ["Group", (r) => link("group", r.group), "name"], ["State", (r) => (r.fault ? [pill("unknown", "bad"), " ", r.fault] : pill(r.state, r.state === "Stable" ? "ok" : ""))], ["Protocol", (r) => r.protocol], ["Assignor", (r) => r.assignor || ""],
+      ["Members", (r) => (r.members || []).length, "n"], ["Partitions", (r) => (r.partitions || []).length, "n"], ["Lag", (r) => lag(r.lag, of(behind, "group", r.group)), "n"]],
       rows.length ? "No group matches." : "No consumer groups yet.")),
   ];
 };

@@ -1,4 +1,6 @@
-package producer
+// Package dials remembers which Kafka brokers cannot be connected to, so that a
+// producer or consumer that waited in vain can say why.
+package dials
 
 import (
 	"context"
@@ -15,18 +17,17 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// dials is a hook of the Kafka client that remembers which brokers cannot be
-// connected to, so that whoever waited in vain learns why. It has an entry for
-// each broker at most.
-type dials struct {
+// Failures is a hook of the Kafka client. It has an entry for each broker at most.
+// The zero value is ready; it is safe for concurrent use.
+type Failures struct {
 	mu     sync.Mutex
 	failed map[string]error // by host:port
 }
 
-var _ kgo.HookBrokerConnect = (*dials)(nil)
+var _ kgo.HookBrokerConnect = (*Failures)(nil)
 
 // OnBrokerConnect is called after each attempt at a connection.
-func (d *dials) OnBrokerConnect(meta kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
+func (d *Failures) OnBrokerConnect(meta kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
 	if errors.Is(err, context.Canceled) {
 		return // given up by this side
 	}
@@ -43,9 +44,9 @@ func (d *dials) OnBrokerConnect(meta kgo.BrokerMetadata, _ time.Duration, _ net.
 	d.failed[address] = err
 }
 
-// text continues an error message with the brokers that cannot be reached; it is
+// String continues an error message with the brokers that cannot be reached; it is
 // empty if there are none.
-func (d *dials) text() string {
+func (d *Failures) String() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var s strings.Builder
