@@ -10,6 +10,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/dovetail-dev/dovetail/broker/commitlog"
 	"github.com/dovetail-dev/dovetail/broker/topics"
 )
 
@@ -100,9 +101,34 @@ func (b *Broker) describeTopicConfigs(configs map[string]string, names []string)
 		if v, ok := configs[d.Name]; ok {
 			sources = slices.Insert(sources, 0, sourced{d.Name, v, kmsg.ConfigSourceDynamicTopicConfig})
 		}
-		all = append(all, describeConfig(d.Name, d.Type, d.Doc, sources, len(d.Synonyms) > 0))
+		c := describeConfig(d.Name, d.Type, d.Doc, sources, len(d.Synonyms) > 0)
+		b.describeAlias(&c, configs)
+		all = append(all, c)
 	}
 	return all
+}
+
+// describeAlias gives a configuration the value that another vendor's name for it was
+// set to. Its source stays that of a default, since nobody has set this name: tools
+// that compare or copy what was set see one configuration. The name that was set
+// is the first of the synonyms.
+func (b *Broker) describeAlias(c *kmsg.DescribeConfigsResponseResourceConfig, configs map[string]string) {
+	if _, own := configs[c.Name]; own {
+		return
+	}
+	value, by, ok := topics.Alias(c.Name, configs, b.opts.TopicDefaults)
+	if !ok {
+		return
+	}
+	s := kmsg.NewDescribeConfigsResponseResourceConfigConfigSynonym()
+	s.Name, s.Source = by, kmsg.ConfigSourceDynamicTopicConfig
+	v, set := configs[by]
+	if !set {
+		v, s.Source = b.opts.TopicDefaults[by], kmsg.ConfigSourceStaticBrokerConfig
+	}
+	s.Value = kmsg.StringPtr(v)
+	c.Value, c.Source, c.IsDefault = kmsg.StringPtr(value), kmsg.ConfigSourceDefaultConfig, true
+	c.ConfigSynonyms = slices.Insert(c.ConfigSynonyms, 0, s)
 }
 
 func describeConfig(name string, typ topics.Type, doc string, sources []sourced, synonyms bool) kmsg.DescribeConfigsResponseResourceConfig {
@@ -145,8 +171,10 @@ var brokerConfigs = []brokerConfig{
 	{"fetch.max.bytes", topics.Int, func(b *Broker) string { return fmt.Sprint(b.opts.Limits.FetchBytes) }, "The most that one fetch is answered with."},
 	{"inter.broker.protocol.version", topics.String, fixed("4.2"), "Which Kafka this broker behaves like."},
 	{"listeners", topics.String, (*Broker).boundListeners, "The addresses that are listened on."},
+	{"log.cleaner.enable", topics.Boolean, fixed("true"), "Topics with cleanup.policy=compact are compacted."},
 	{"log.dir", topics.String, func(b *Broker) string { return b.opts.DataDir }, "Where logs are kept."},
 	{"log.dirs", topics.String, func(b *Broker) string { return b.opts.DataDir }, "Where logs are kept."},
+	{"log.retention.check.interval.ms", topics.Long, fixed(millisText(retainEvery)), "How often retention looks for segments to delete, in milliseconds."},
 	{"max.connections", topics.Int, func(b *Broker) string { return fmt.Sprint(b.opts.Limits.Connections) }, "The most connections at a time."},
 	{"max.connections.per.ip", topics.Int, func(b *Broker) string { return fmt.Sprint(b.opts.Limits.ConnectionsPerIP) }, "The most connections from one address."},
 	{"max.incremental.fetch.session.cache.slots", topics.Int, func(b *Broker) string { return fmt.Sprint(b.opts.Limits.FetchSessions) }, "How many fetch sessions are kept."},
@@ -154,6 +182,7 @@ var brokerConfigs = []brokerConfig{
 	{"num.partitions", topics.Int, func(b *Broker) string { return fmt.Sprint(b.opts.DefaultPartitions) }, "How many partitions a topic has if nobody says."},
 	{"offsets.topic.replication.factor", topics.Int, fixed("1"), "There is one replica."},
 	{"process.roles", topics.List, fixed("broker,controller"), "One node does everything."},
+	{"producer.id.expiration.ms", topics.Int, fixed(millisText(commitlog.DefaultConfig().ProducerExpiry)), "How long a partition remembers an idempotent producer that writes nothing, in milliseconds."},
 	{"socket.request.max.bytes", topics.Int, func(b *Broker) string { return fmt.Sprint(b.opts.Limits.RequestBytes) }, "The largest request."},
 	{"transaction.state.log.min.isr", topics.Int, fixed("1"), "There is one replica."},
 	{"transaction.state.log.replication.factor", topics.Int, fixed("1"), "There is one replica."},

@@ -1,11 +1,13 @@
 package broker
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/dovetail-dev/dovetail/broker/topics"
@@ -43,6 +45,54 @@ func TestEveryConfigurationIsDescribedWithItsSources(t *testing.T) {
 	}
 	if c := config(t, adm, "t", "segment.ms"); *c.Value != "604800000" || c.Source != kmsg.ConfigSourceDefaultConfig {
 		t.Errorf("%+v", c)
+	}
+}
+
+func TestAVendorsNameIsReadUnderTheOthers(t *testing.T) {
+	b := startBroker(t)
+	adm := kadm.NewClient(newClient(t, b))
+	createTopic(t, b, "t", 1, map[string]string{"confluent.value.schema.validation": "true"})
+	for name, want := range map[string]string{"schema.validation.level": "id", "redpanda.value.schema.id.validation": "true", "kop.kafka.value.schema.validation": "true"} {
+		c := config(t, adm, "t", name)
+		if *c.Value != want || c.Source != kmsg.ConfigSourceDefaultConfig || len(c.Synonyms) != 1 || c.Synonyms[0].Key != "confluent.value.schema.validation" ||
+			*c.Synonyms[0].Value != "true" || c.Synonyms[0].Source != kmsg.ConfigSourceDynamicTopicConfig {
+			t.Errorf("%+v", c)
+		}
+	}
+	if c := config(t, adm, "t", "confluent.key.schema.validation"); *c.Value != "false" || len(c.Synonyms) != 0 {
+		t.Errorf("%+v", c)
+	}
+	no := "false"
+	res, err := adm.AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "redpanda.value.schema.id.validation", Value: &no}}, "t")
+	if err != nil || !errors.Is(res[0].Err, kerr.InvalidConfig) || !strings.Contains(res[0].ErrMessage, "contradict") {
+		t.Errorf("%v %+v", err, res)
+	}
+}
+
+func TestEveryConfigurationHasATypeAndADocumentation(t *testing.T) {
+	b := startBroker(t)
+	createTopic(t, b, "t", 1, nil)
+	req := kmsg.NewPtrDescribeConfigsRequest()
+	req.IncludeSynonyms, req.IncludeDocumentation = true, true
+	for kind, name := range map[kmsg.ConfigResourceType]string{kmsg.ConfigResourceTypeTopic: "t", kmsg.ConfigResourceTypeBroker: "1"} {
+		r := kmsg.NewDescribeConfigsRequestResource()
+		r.ResourceType, r.ResourceName = kind, name
+		req.Resources = append(req.Resources, r)
+	}
+	resp, err := req.RequestWith(t.Context(), newClient(t, b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range resp.Resources {
+		for _, c := range r.Configs {
+			if c.Value == nil || c.ConfigType == 0 || c.Source == kmsg.ConfigSourceUnknown || c.Documentation == nil || *c.Documentation == "" {
+				t.Errorf("%s of %s: %+v", c.Name, r.ResourceName, c)
+			}
+			if d, ok := topics.Lookup(c.Name); ok && r.ResourceType == kmsg.ConfigResourceTypeTopic && len(d.Synonyms) > 0 &&
+				(len(c.ConfigSynonyms) == 0 || c.ConfigSynonyms[0].Name != d.Synonyms[0]) {
+				t.Errorf("%s has no synonym: %+v", c.Name, c)
+			}
+		}
 	}
 }
 
@@ -86,7 +136,9 @@ func TestBrokerConfigurationsThatToolsReadAreThere(t *testing.T) {
 		have[c.Key] = true
 	}
 	for _, name := range []string{"num.partitions", "default.replication.factor", "auto.create.topics.enable", "offsets.topic.replication.factor",
-		"log.dirs", "listeners", "message.max.bytes", "log.retention.ms"} {
+		"log.dirs", "listeners", "message.max.bytes", "log.retention.ms", "transaction.max.timeout.ms", "group.max.session.timeout.ms", "group.consumer.assignors",
+		"advertised.listeners", "broker.id", "socket.request.max.bytes", "connections.max.idle.ms", "offsets.topic.num.partitions", "transaction.state.log.num.partitions",
+		"log.retention.check.interval.ms", "producer.id.expiration.ms", "log.cleaner.enable"} {
 		if !have[name] {
 			t.Errorf("no %s", name)
 		}

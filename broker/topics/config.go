@@ -55,11 +55,11 @@ var definitions = []Definition{
 		Doc: "The level if compression.type is zstd."},
 	{Name: "confluent.key.schema.validation", Type: Boolean, Default: "false",
 		Doc: "Another name for schema.validation.key.level=id."},
-	{Name: "confluent.key.subject.name.strategy", Type: String, Default: "", check: checkStrategy,
+	{Name: "confluent.key.subject.name.strategy", Type: String, Default: "io.confluent.kafka.serializers.subject.TopicNameStrategy", check: checkStrategy,
 		Doc: "Another name for schema.key.subject.name.strategy; class names are understood."},
 	{Name: "confluent.value.schema.validation", Type: Boolean, Default: "false",
 		Doc: "Another name for schema.validation.level=id."},
-	{Name: "confluent.value.subject.name.strategy", Type: String, Default: "", check: checkStrategy,
+	{Name: "confluent.value.subject.name.strategy", Type: String, Default: "io.confluent.kafka.serializers.subject.TopicNameStrategy", check: checkStrategy,
 		Doc: "Another name for schema.value.subject.name.strategy; class names are understood."},
 	{Name: "delete.retention.ms", Type: Long, Default: "86400000", Synonyms: []string{"log.cleaner.delete.retention.ms"}, min: 0, max: math.MaxInt64,
 		Doc: "How long a compacted topic keeps tombstones, in milliseconds."},
@@ -69,20 +69,20 @@ var definitions = []Definition{
 		Doc: "After how many records the log is synced, if the broker does not sync before every acknowledgement."},
 	{Name: "flush.ms", Type: Long, Default: maxLong, Synonyms: []string{"log.flush.interval.ms", "log.flush.scheduler.interval.ms"}, min: 0, max: math.MaxInt64,
 		Doc: "After how long the log is synced, in milliseconds, if the broker does not sync before every acknowledgement."},
-	{Name: "follower.replication.throttled.replicas", Type: List, Default: "",
-		Doc: "Kept for clusters: here acks=all waits for the disk of the one replica there is, whatever this says."},
+	{Name: "follower.replication.throttled.replicas", Type: List, Default: "", check: checkReplicas,
+		Doc: "Kept for clusters, without effect here: nothing is replicated. A list of partition:broker, or *."},
 	{Name: "index.interval.bytes", Type: Int, Default: "4096", Synonyms: []string{"log.index.interval.bytes"}, min: 0, max: math.MaxInt32,
 		Doc: "How many bytes of records lie between two positions of the offset index."},
 	{Name: "kop.kafka.key.schema.validation", Type: Boolean, Default: "false",
 		Doc: "Another name for schema.validation.key.level=id."},
 	{Name: "kop.kafka.value.schema.validation", Type: Boolean, Default: "false",
 		Doc: "Another name for schema.validation.level=id."},
-	{Name: "leader.replication.throttled.replicas", Type: List, Default: "",
-		Doc: "Kept for clusters: here acks=all waits for the disk of the one replica there is, whatever this says."},
+	{Name: "leader.replication.throttled.replicas", Type: List, Default: "", check: checkReplicas,
+		Doc: "Kept for clusters, without effect here: nothing is replicated. A list of partition:broker, or *."},
 	{Name: "local.retention.bytes", Type: Long, Default: "-2", Synonyms: []string{"log.local.retention.bytes"}, min: -2, max: math.MaxInt64,
-		Doc: "Kept for clusters with tiered storage; -2 means retention.bytes."},
+		Doc: "Kept for clusters with tiered storage, without effect here; -2 means retention.bytes."},
 	{Name: "local.retention.ms", Type: Long, Default: "-2", Synonyms: []string{"log.local.retention.ms"}, min: -2, max: math.MaxInt64,
-		Doc: "Kept for clusters with tiered storage; -2 means retention.ms."},
+		Doc: "Kept for clusters with tiered storage, without effect here; -2 means retention.ms."},
 	{Name: "max.compaction.lag.ms", Type: Long, Default: maxLong, Synonyms: []string{"log.cleaner.max.compaction.lag.ms"}, min: 1, max: math.MaxInt64,
 		Doc: "How long a record may stay uncompacted, in milliseconds."},
 	{Name: "max.message.bytes", Type: Int, Default: "1048588", Synonyms: []string{"message.max.bytes"}, min: 0, max: math.MaxInt32,
@@ -98,16 +98,16 @@ var definitions = []Definition{
 	{Name: "min.compaction.lag.ms", Type: Long, Default: "0", Synonyms: []string{"log.cleaner.min.compaction.lag.ms"}, min: 0, max: math.MaxInt64,
 		Doc: "How long a record stays uncompacted, in milliseconds."},
 	{Name: "min.insync.replicas", Type: Int, Default: "1", Synonyms: []string{"min.insync.replicas"}, min: 1, max: math.MaxInt32,
-		Doc: "Kept for clusters: here acks=all waits for the disk of the one replica there is, whatever this says."},
+		Doc: "Kept for clusters, without effect here: acks=all waits for the disk of the one replica there is, whatever this says."},
 	{Name: "preallocate", Type: Boolean, Default: "false", Synonyms: []string{"log.preallocate"},
-		Doc: "Kept for clusters; segment files grow as they are written."},
+		Doc: "Kept for clusters, without effect here: segment files grow as they are written."},
 	{Name: "redpanda.key.schema.id.validation", Type: Boolean, Default: "false",
 		Doc: "Another name for schema.validation.key.level=id."},
-	{Name: "redpanda.key.subject.name.strategy", Type: String, Default: "", check: checkStrategy,
+	{Name: "redpanda.key.subject.name.strategy", Type: String, Default: "TopicNameStrategy", check: checkStrategy,
 		Doc: "Another name for schema.key.subject.name.strategy."},
 	{Name: "redpanda.value.schema.id.validation", Type: Boolean, Default: "false",
 		Doc: "Another name for schema.validation.level=id."},
-	{Name: "redpanda.value.subject.name.strategy", Type: String, Default: "", check: checkStrategy,
+	{Name: "redpanda.value.subject.name.strategy", Type: String, Default: "TopicNameStrategy", check: checkStrategy,
 		Doc: "Another name for schema.value.subject.name.strategy."},
 	{Name: "remote.storage.enable", Type: Boolean, Default: "false", values: []string{"false"},
 		Doc: "Tiered storage, which this broker has not: always false."},
@@ -138,7 +138,7 @@ var definitions = []Definition{
 	{Name: "segment.ms", Type: Long, Default: "604800000", Synonyms: []string{"log.roll.ms", "log.roll.hours"}, min: 1, max: math.MaxInt64,
 		Doc: "After how long a segment is rolled, in milliseconds."},
 	{Name: "unclean.leader.election.enable", Type: Boolean, Default: "false", Synonyms: []string{"unclean.leader.election.enable"},
-		Doc: "Kept for clusters: here acks=all waits for the disk of the one replica there is, whatever this says."},
+		Doc: "Kept for clusters, without effect here: the one replica there is leads."},
 }
 
 // Definitions returns everything that a topic may be configured with, by name.
@@ -156,7 +156,7 @@ func Lookup(name string) (*Definition, bool) {
 
 // CheckConfigs says what is wrong with configurations of a topic: names that do
 // not exist, values that are not of their types or out of bounds, and all of
-// that at once.
+// that at once; if all are right, those that contradict each other.
 func CheckConfigs(configs map[string]string) error {
 	var faults []string
 	for _, name := range slices.Sorted(maps.Keys(configs)) {
@@ -169,10 +169,23 @@ func CheckConfigs(configs map[string]string) error {
 			faults = append(faults, err.Error())
 		}
 	}
+	if len(faults) == 0 {
+		faults = append(contradictions(configs), checkLags(configs)...)
+	}
 	if len(faults) > 0 {
 		return &Error{InvalidConfig, strings.Join(faults, "; ")}
 	}
 	return nil
+}
+
+// checkLags wants a compacted log to have a time in which it can be compacted.
+func checkLags(configs map[string]string) []string {
+	v := Resolve(configs, nil)
+	if v.MaxCompactionLag >= v.MinCompactionLag {
+		return nil
+	}
+	return []string{fmt.Sprintf("max.compaction.lag.ms is %d and must not be less than min.compaction.lag.ms, which is %d",
+		v.MaxCompactionLag.Milliseconds(), v.MinCompactionLag.Milliseconds())}
 }
 
 // Check says what is wrong with value, if anything.
@@ -183,6 +196,7 @@ func (d *Definition) Check(value string) error {
 	var number float64
 	switch d.Type {
 	case Boolean:
+		value = strings.ToLower(strings.TrimSpace(value))
 		if value != "true" && value != "false" {
 			return wrong("it must be true or false")
 		}
@@ -208,6 +222,11 @@ func (d *Definition) Check(value string) error {
 				return wrong("%q is none of %s", item, strings.Join(d.values, ", "))
 			}
 		}
+		if d.check != nil {
+			if fault := d.check(value); fault != "" {
+				return wrong("%s", fault)
+			}
+		}
 		return nil
 	}
 	if (d.min != 0 || d.max != 0) && (number < d.min || number > d.max) {
@@ -225,6 +244,23 @@ func (d *Definition) Check(value string) error {
 		}
 	}
 	return nil
+}
+
+// checkReplicas wants what Kafka wants: partition:broker, separated by commas, or *.
+func checkReplicas(value string) string {
+	items := SplitList(value)
+	if len(items) == 1 && items[0] == "*" {
+		return ""
+	}
+	for _, item := range items {
+		partition, broker, _ := strings.Cut(item, ":")
+		_, err1 := strconv.ParseUint(partition, 10, 31)
+		_, err2 := strconv.ParseUint(broker, 10, 31)
+		if err1 != nil || err2 != nil {
+			return fmt.Sprintf("%q is no partition:broker, as in 0:1,1:1; * alone means all replicas", item)
+		}
+	}
+	return ""
 }
 
 // checkContext wants the name of a context of the registry.

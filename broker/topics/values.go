@@ -98,16 +98,13 @@ func Resolve(configs, defaults map[string]string) Values {
 		v.CompressionLevel = int(r.long(d.Name))
 	}
 	v.Schema = SchemaValues{
-		KeyLevel:      r.level("schema.validation.key.level", "confluent.key.schema.validation", "redpanda.key.schema.id.validation", "kop.kafka.key.schema.validation"),
-		ValueLevel:    r.level("schema.validation.level", "confluent.value.schema.validation", "redpanda.value.schema.id.validation", "kop.kafka.value.schema.validation"),
-		KeyStrategy:   r.strategy("schema.key.subject.name.strategy", "confluent.key.subject.name.strategy", "redpanda.key.subject.name.strategy"),
-		ValueStrategy: r.strategy("schema.value.subject.name.strategy", "confluent.value.subject.name.strategy", "redpanda.value.subject.name.strategy"),
+		KeyLevel:      r.level("schema.validation.key.level"),
+		ValueLevel:    r.level("schema.validation.level"),
+		KeyStrategy:   strategyOf(r.first("schema.key.subject.name.strategy")),
+		ValueStrategy: strategyOf(r.first("schema.value.subject.name.strategy")),
 		Context:       r.text("schema.validation.context"),
 		RejectNull:    r.text("schema.validation.null") == "reject",
-		DeadLetters:   r.first("schema.validation.mode", "bufstream.validate.mode") == "dlq",
-	}
-	if r.text("bufstream.validate.mode") != "" {
-		v.Schema.ValueLevel = LevelPayload
+		DeadLetters:   r.first("schema.validation.mode") == "dlq",
 	}
 	return v
 }
@@ -134,24 +131,43 @@ func (r resolver) text(name string) string {
 	return d.Default
 }
 
-// first is the first of names that was configured, or the default of the first.
-func (r resolver) first(names ...string) string {
-	for _, name := range names {
-		if v, ok := r.given(name); ok && v != "" {
-			return v
+// of are the names of a thing and where they were given: what a topic says of it under
+// any name hides the defaults.
+func (r resolver) of(own string) (thing, map[string]string) {
+	for _, t := range things {
+		if t.names[0] != own {
+			continue
 		}
+		if _, ok := t.given(r.configs); ok {
+			return t, r.configs
+		}
+		return t, r.defaults
 	}
-	return r.text(names[0])
+	panic("topics: nothing has the names of " + own)
 }
 
-// strategy is the first of names that was configured, by its short name.
-func (r resolver) strategy(names ...string) string { return strategyOf(r.first(names...)) }
+// first is what the first of a thing's names that was given says, or the default.
+func (r resolver) first(own string) string {
+	t, from := r.of(own)
+	if name, ok := t.given(from); ok {
+		return from[name]
+	}
+	return r.text(own)
+}
 
-// level is the deepest that any of the names asks for.
-func (r resolver) level(own string, switches ...string) Level {
-	level := Level(r.text(own))
-	for _, name := range switches {
-		if level == LevelNone && r.text(name) == "true" {
+// level is the deepest that any of a thing's names asks for.
+func (r resolver) level(own string) Level {
+	t, from := r.of(own)
+	level := LevelNone
+	for _, name := range t.names {
+		v, set := from[name]
+		switch {
+		case !set || t.says(name, v) != on:
+		case name == bufstreamMode:
+			return LevelPayload
+		case name == own:
+			level = Level(v)
+		case level == LevelNone:
 			level = LevelID
 		}
 	}
