@@ -376,5 +376,5 @@ func (f *fetching) news(topics []fetchedTopic) []fetchedTopic {
 
 func (f *fetching) answer(code int16, session int32, topics []fetchedTopic, throttle time.Duration) reply {
 	parts := encodeFetch(f.req.Version, f.r.correlation, int32(throttle.Milliseconds()), code, session, topics)
-	return reply{body: &body{parts: parts, release: f.release}}
+	return reply{body: &body{parts: parts, throttleAt: throttleFirst(f.req.IsFlexible()), release: f.release}}
 }

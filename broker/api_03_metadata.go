@@ -47,10 +47,11 @@ func (b *Broker) metadata(_ context.Context, r *request) reply {
 		return answer(resp)
 	}
 	create := req.AllowAutoTopicCreation || req.Version < 4
+	changes := mutating{quotas: b.quotas, r: r}
 	for i := range req.Topics {
-		resp.Topics = append(resp.Topics, b.metadataAsked(r, req, &req.Topics[i], create))
+		resp.Topics = append(resp.Topics, b.metadataAsked(r, req, &req.Topics[i], create, &changes))
 	}
-	return answer(resp)
+	return changes.answer(resp)
 }
 
 func (b *Broker) metadataBroker(r *request) kmsg.MetadataResponseBroker {
@@ -61,7 +62,7 @@ func (b *Broker) metadataBroker(r *request) kmsg.MetadataResponseBroker {
 }
 
 // metadataAsked describes one topic that was asked for by name or ID.
-func (b *Broker) metadataAsked(r *request, req *kmsg.MetadataRequest, asked *kmsg.MetadataRequestTopic, create bool) kmsg.MetadataResponseTopic {
+func (b *Broker) metadataAsked(r *request, req *kmsg.MetadataRequest, asked *kmsg.MetadataRequestTopic, create bool, changes *mutating) kmsg.MetadataResponseTopic {
 	none := kmsg.NewMetadataResponseTopic()
 	none.Topic, none.TopicID = asked.Topic, asked.TopicID
 	if asked.Topic == nil {
@@ -100,6 +101,7 @@ func (b *Broker) metadataAsked(r *request, req *kmsg.MetadataRequest, asked *kms
 			none.ErrorCode = topicErrorCode(err)
 			return none
 		}
+		changes.partitions(len(t.parts))
 	}
 	if t == nil {
 		none.ErrorCode = kerr.UnknownTopicOrPartition.Code

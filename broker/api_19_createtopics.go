@@ -17,7 +17,7 @@ import (
 //	2  throttle time
 //	4  -1 for partitions and replication factor means the broker's default
 //	5  flexible; the answer tells partitions, replication factor and configurations
-//	6  throttling with THROTTLING_QUOTA_EXCEEDED, which is never answered here
+//	6  THROTTLING_QUOTA_EXCEEDED where older clients are made to wait
 //	7  topic IDs in the answer
 //
 // Any replication factor is accepted and remembered; there is one replica.
@@ -26,6 +26,7 @@ import (
 func (b *Broker) createTopics(_ context.Context, r *request) reply {
 	req := r.body.(*kmsg.CreateTopicsRequest)
 	resp := req.ResponseKind().(*kmsg.CreateTopicsResponse)
+	changes := mutating{quotas: b.quotas, r: r, strict: req.Version >= 6}
 	times := map[string]int{}
 	for _, t := range req.Topics {
 		times[t.Topic]++
@@ -41,14 +42,14 @@ func (b *Broker) createTopics(_ context.Context, r *request) reply {
 			times[asked.Topic] = 0
 			t.ErrorCode, t.ErrorMessage = kerr.InvalidRequest.Code, kmsg.StringPtr("the topic is in the request more than once")
 		} else {
-			b.createAsked(r, req, asked, &t)
+			b.createAsked(r, req, asked, &t, &changes)
 		}
 		resp.Topics = append(resp.Topics, t)
 	}
-	return answer(resp)
+	return changes.answer(resp)
 }
 
-func (b *Broker) createAsked(r *request, req *kmsg.CreateTopicsRequest, asked *kmsg.CreateTopicsRequestTopic, t *kmsg.CreateTopicsResponseTopic) {
+func (b *Broker) createAsked(r *request, req *kmsg.CreateTopicsRequest, asked *kmsg.CreateTopicsRequestTopic, t *kmsg.CreateTopicsResponseTopic, changes *mutating) {
 	fail := func(code int16, message string) {
 		t.ErrorCode, t.ErrorMessage = code, kmsg.StringPtr(message)
 	}
@@ -92,6 +93,10 @@ func (b *Broker) createAsked(r *request, req *kmsg.CreateTopicsRequest, asked *k
 		return
 	}
 	if !req.ValidateOnly {
+		if !changes.partitions(int(spec.Partitions)) {
+			fail(kerr.ThrottlingQuotaExceeded.Code, changes.refusal())
+			return
+		}
 		made, err := b.createTopic(spec)
 		if err != nil {
 			fail(topicErrorCode(err), err.Error())

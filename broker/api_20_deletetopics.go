@@ -11,13 +11,14 @@ import (
 //
 //	1  throttle time
 //	4  flexible
-//	5  error messages
+//	5  error messages; THROTTLING_QUOTA_EXCEEDED where older clients are made to wait
 //	6  topics by ID
 //
 // A topic is gone when the answer leaves. The broker's own topics are refused.
 func (b *Broker) deleteTopics(_ context.Context, r *request) reply {
 	req := r.body.(*kmsg.DeleteTopicsRequest)
 	resp := req.ResponseKind().(*kmsg.DeleteTopicsResponse)
+	changes := mutating{quotas: b.quotas, r: r, strict: req.Version >= 5}
 	asked := req.Topics
 	for _, name := range req.TopicNames {
 		t := kmsg.NewDeleteTopicsRequestTopic()
@@ -27,15 +28,15 @@ func (b *Broker) deleteTopics(_ context.Context, r *request) reply {
 	for i := range asked {
 		t := kmsg.NewDeleteTopicsResponseTopic()
 		t.Topic, t.TopicID = asked[i].Topic, asked[i].TopicID
-		if code, why := b.deleteAsked(r, &asked[i], &t); code != 0 {
+		if code, why := b.deleteAsked(r, &asked[i], &t, &changes); code != 0 {
 			t.ErrorCode, t.ErrorMessage = code, kmsg.StringPtr(why)
 		}
 		resp.Topics = append(resp.Topics, t)
 	}
-	return answer(resp)
+	return changes.answer(resp)
 }
 
-func (b *Broker) deleteAsked(r *request, asked *kmsg.DeleteTopicsRequestTopic, out *kmsg.DeleteTopicsResponseTopic) (code int16, why string) {
+func (b *Broker) deleteAsked(r *request, asked *kmsg.DeleteTopicsRequestTopic, out *kmsg.DeleteTopicsResponseTopic, changes *mutating) (code int16, why string) {
 	if asked.Topic != nil && asked.TopicID != ([16]byte{}) {
 		return kerr.InvalidRequest.Code, "a topic is named by name or by ID, not by both"
 	}
@@ -65,6 +66,9 @@ func (b *Broker) deleteAsked(r *request, asked *kmsg.DeleteTopicsRequestTopic, o
 	}
 	if req := asked.Topic; req != nil {
 		out.TopicID = t.ID
+	}
+	if !changes.partitions(len(t.parts)) {
+		return kerr.ThrottlingQuotaExceeded.Code, changes.refusal()
 	}
 	if err := b.deleteTopic(t.Name); err != nil {
 		return topicErrorCode(err), err.Error()

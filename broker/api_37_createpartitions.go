@@ -11,13 +11,14 @@ import (
 // CreatePartitions (37), versions 0 to 3.
 //
 //	2  flexible
-//	3  throttling with THROTTLING_QUOTA_EXCEEDED, which is never answered here
+//	3  THROTTLING_QUOTA_EXCEEDED where older clients are made to wait
 //
 // Assigned replicas are checked for their number only: there is one node.
 // The broker's own topics are refused.
 func (b *Broker) createPartitions(_ context.Context, r *request) reply {
 	req := r.body.(*kmsg.CreatePartitionsRequest)
 	resp := req.ResponseKind().(*kmsg.CreatePartitionsResponse)
+	changes := mutating{quotas: b.quotas, r: r, strict: req.Version >= 3}
 	times := map[string]int{}
 	for _, t := range req.Topics {
 		times[t.Topic]++
@@ -44,14 +45,19 @@ func (b *Broker) createPartitions(_ context.Context, r *request) reply {
 			if err == nil {
 				err = b.store.CheckSetPartitions(asked.Topic, asked.Count)
 			}
-			if err == nil && !req.ValidateOnly {
-				err = b.addPartitions(asked.Topic, asked.Count)
-			}
-			if err != nil {
+			switch {
+			case err != nil:
 				fail(topicErrorCode(err), err.Error())
+			case req.ValidateOnly:
+			case !changes.partitions(int(asked.Count) - len(existing.parts)):
+				fail(kerr.ThrottlingQuotaExceeded.Code, changes.refusal())
+			default:
+				if err := b.addPartitions(asked.Topic, asked.Count); err != nil {
+					fail(topicErrorCode(err), err.Error())
+				}
 			}
 		}
 		resp.Topics = append(resp.Topics, t)
 	}
-	return answer(resp)
+	return changes.answer(resp)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"net/netip"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -17,8 +18,8 @@ import (
 //
 //	1  flexible
 //
-// producer_byte_rate, consumer_byte_rate and request_percentage are enforced;
-// the rates of connections and of changes to topics are kept for clusters.
+// What the quotas are about is in quota.go, and where they are enforced. Rates of bytes and
+// of connections are whole numbers, as in Kafka.
 func (b *Broker) alterClientQuotas(_ context.Context, r *request) reply {
 	req := r.body.(*kmsg.AlterClientQuotasRequest)
 	resp := req.ResponseKind().(*kmsg.AlterClientQuotasResponse)
@@ -72,6 +73,12 @@ func readQuotaEntity(parts []kmsg.AlterClientQuotasRequestEntryEntity) (e quotaE
 		case "client-id":
 			e.ClientID = &name
 		case "ip":
+			if name != "" {
+				if _, err := netip.ParseAddr(name); err != nil {
+					return e, "an entity of type ip is an IP address, not " + name
+				}
+				name = canonicalIP(name)
+			}
 			e.IP = &name
 		}
 	}
@@ -93,6 +100,8 @@ func checkQuotas(e quotaEntity, ops []kmsg.AlterClientQuotasRequestEntryOp) stri
 			return fmt.Sprintf("quota %s is not one of that kind of entity", op.Key)
 		case !op.Remove && (op.Value <= 0 || math.IsNaN(op.Value) || math.IsInf(op.Value, 0)):
 			return fmt.Sprintf("quota %s of %v: it must be above 0", op.Key, op.Value)
+		case !op.Remove && wholeQuota(op.Key) && op.Value != math.Trunc(op.Value):
+			return fmt.Sprintf("quota %s of %v: it must be a whole number", op.Key, op.Value)
 		}
 	}
 	return ""

@@ -24,6 +24,7 @@ type Broker struct {
 	buffers   *bufferPool // that requests are read into
 	unpacking *budget     // for compressed batches being checked
 	conns     *connections
+	heldConns chan struct{} // a place for each refused connection that is kept waiting
 	metrics   *metrics
 	topics    *catalog
 	// self is the list of replicas of every partition.
@@ -91,6 +92,7 @@ func New(opts Options) (*Broker, error) {
 		buffers:   newBufferPool(requestMemory(opts.Limits.MemoryBytes)),
 		unpacking: newBudget(opts.Limits.MemoryBytes / unpackPart),
 		conns:     newConnections(opts.Limits),
+		heldConns: make(chan struct{}, heldRefusals),
 
 		topics:   newCatalog(),
 		self:     []int32{opts.NodeID},

@@ -36,6 +36,8 @@ type conn struct {
 	inFlight atomic.Int32
 	// draining says that the broker closes: no further request is read.
 	draining atomic.Bool
+	// mutedUntil is when the next request may be read, by the broker's clock.
+	mutedUntil atomic.Pointer[time.Time]
 
 	// What follows belongs to the reader.
 	auth     authentication
@@ -129,6 +131,7 @@ func (c *conn) read() {
 		if !c.auth.done() {
 			limit = limits.UnauthenticatedRequestBytes
 		}
+		c.muted()
 		c.awaitRequest()
 		f, err := frames.next(c.ctx, limit)
 		if err != nil {
@@ -152,19 +155,45 @@ func (c *conn) read() {
 			}
 			return
 		}
+		c.muted() // by an answer that was sent while this was read
 		r.conn, r.as, r.received = c, c.auth.principal, time.Now()
 		c.inFlight.Add(1)
 		rep := r.api.handle(c.b, c.ctx, r)
 		r.letGo()
 		rep.mute = max(rep.mute, c.b.quotas.handled(r, time.Since(r.received)))
+		c.throttle(&rep)
 		c.replies <- pending{r, rep}
 		if rep.close != "" {
 			c.end(rep.close)
 			return
 		}
-		if rep.mute > 0 {
-			c.pause(rep.mute)
+	}
+}
+
+// throttle keeps the next request unread for as long as a reply says, and tells the
+// client.
+func (c *conn) throttle(rep *reply) {
+	if rep.mute <= 0 {
+		return
+	}
+	rep.tellThrottle()
+	until := c.b.opts.Now().Add(rep.mute)
+	for {
+		before := c.mutedUntil.Load()
+		if before != nil && !before.Before(until) || c.mutedUntil.CompareAndSwap(before, &until) {
+			return
 		}
+	}
+}
+
+// muted waits while the client is over a quota.
+func (c *conn) muted() {
+	until := c.mutedUntil.Swap(nil)
+	if until == nil {
+		return
+	}
+	if left := until.Sub(c.b.opts.Now()); left > 0 {
+		c.b.opts.wait(c.ctx, left)
 	}
 }
 
@@ -174,16 +203,6 @@ func (c *conn) awaitRequest() {
 	_ = c.net.SetReadDeadline(time.Now().Add(c.b.opts.Limits.Idle))
 	if c.draining.Load() || c.ctx.Err() != nil {
 		_ = c.net.SetReadDeadline(aLongTimeAgo)
-	}
-}
-
-// pause keeps the next request of a client that is over its quota unread.
-func (c *conn) pause(d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-c.ctx.Done():
 	}
 }
 
@@ -216,6 +235,7 @@ func (c *conn) write() {
 		if rep.later != nil {
 			rep = rep.later(c.ctx)
 			rep.mute = max(rep.mute, p.reply.mute)
+			c.throttle(&rep)
 		}
 		err := c.send(&out, p.req, rep)
 		c.finished(pending{p.req, rep})

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"time"
 
@@ -130,7 +131,26 @@ type reply struct {
 	body  *body
 	none  bool
 	close string // why the connection ends after this, if it does
-	mute  time.Duration
+	// mute is how long the client's next request stays unread. The answer tells it.
+	mute time.Duration
+}
+
+// tellThrottle puts the time that the client is muted for into the answer.
+func (rep *reply) tellThrottle() {
+	millis := int32(rep.mute.Milliseconds())
+	switch {
+	case rep.body != nil && rep.body.throttleAt > 0:
+		at := rep.body.parts[0][rep.body.throttleAt:]
+		binary.BigEndian.PutUint32(at, uint32(max(millis, int32(binary.BigEndian.Uint32(at)))))
+	case rep.resp != nil:
+		if told, ok := rep.resp.(interface {
+			kmsg.ThrottleResponse
+			kmsg.SetThrottleResponse
+		}); ok {
+			before, _ := told.Throttle()
+			told.SetThrottle(max(millis, before))
+		}
+	}
 }
 
 // answer is a reply that is ready.
@@ -150,8 +170,18 @@ func refused(why string) reply { return reply{none: true, close: why} }
 // the frame's length and header, and parts that alternate with whatever else.
 // The parts are written as they are, in one go.
 type body struct {
-	parts   [][]byte
-	release func()
+	parts [][]byte
+	// throttleAt is where the throttle time is in the first part; 0 if there is none.
+	throttleAt int
+	release    func()
+}
+
+// throttleFirst is the place of the throttle time in an answer whose first field it is.
+func throttleFirst(flexible bool) int {
+	if flexible {
+		return 4 + 4 + 1 // length, correlation ID, tagged fields
+	}
+	return 4 + 4
 }
 
 // errRequest is a request that cannot be answered: the connection ends.

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/netip"
 	"strconv"
 	"sync"
 	"time"
@@ -83,12 +84,15 @@ func (b *Broker) admit(l *listener, nc net.Conn) {
 	if err != nil {
 		host = nc.RemoteAddr().String()
 	}
+	host = canonicalIP(host)
 	if why := b.conns.reserve(host); why != "" {
 		_ = nc.Close()
-		b.metrics.refused()
-		if silent, ok := b.refusals.allow(b.opts.Now()); ok {
-			b.log.Warn("connection refused", "listener", l.Name, "client", host, "reason", why, "more_before", silent)
-		}
+		b.refused(l, host, why)
+		return
+	}
+	if wait := b.quotas.connected(host); wait > 0 {
+		b.refused(l, host, "the quota "+quotaConnections+" of the address is used up")
+		b.closeLater(nc, host, wait)
 		return
 	}
 	if tcp, ok := nc.(*net.TCPConn); ok {
@@ -115,32 +119,85 @@ func (b *Broker) admit(l *listener, nc net.Conn) {
 	}()
 }
 
+// refused counts and logs that a connection may not be.
+func (b *Broker) refused(l *listener, host, why string) {
+	b.metrics.refused()
+	if silent, ok := b.refusals.allow(b.opts.Now()); ok {
+		b.log.Warn("connection refused", "listener", l.Name, "client", host, "reason", why, "more_before", silent)
+	}
+}
+
+// heldRefusals is how many connections beyond a quota are kept waiting, and
+// longestRefusal for how long at most: a client that is refused at once comes back at
+// once. More are closed without a wait.
+const (
+	heldRefusals   = 100
+	longestRefusal = time.Second
+)
+
+// closeLater closes a connection that was reserved, and never served, after a while.
+func (b *Broker) closeLater(nc net.Conn, host string, wait time.Duration) {
+	end := func() {
+		_ = nc.Close()
+		b.conns.release(host, nil)
+	}
+	select {
+	case b.heldConns <- struct{}{}:
+	default:
+		end()
+		return
+	}
+	go func() {
+		defer func() { <-b.heldConns }()
+		defer end()
+		b.opts.wait(b.stopping, min(wait, longestRefusal))
+	}()
+}
+
+// canonicalIP is an address as limits and quotas know it, whichever way it is written.
+func canonicalIP(host string) string {
+	a, err := netip.ParseAddr(host)
+	if err != nil {
+		return host
+	}
+	return a.Unmap().String()
+}
+
 // connections counts connections and knows those that are open.
 type connections struct {
 	mu         sync.Mutex
 	total, max int
 	perIP      map[string]int
 	maxPerIP   int
+	maxOfIP    map[string]int // by canonical address
 	open       map[*conn]struct{}
 	closed     bool
 	allDone    sync.WaitGroup
 }
 
 func newConnections(l Limits) *connections {
-	return &connections{max: l.Connections, maxPerIP: l.ConnectionsPerIP, perIP: map[string]int{}, open: map[*conn]struct{}{}}
+	of := map[string]int{}
+	for host, n := range l.ConnectionsOfIP {
+		of[canonicalIP(host)] = n
+	}
+	return &connections{max: l.Connections, maxPerIP: l.ConnectionsPerIP, maxOfIP: of, perIP: map[string]int{}, open: map[*conn]struct{}{}}
 }
 
 // reserve counts a connection from host, or says why there may be none.
 func (cs *connections) reserve(host string) (why string) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
+	most, own := cs.maxOfIP[host]
+	if !own {
+		most = cs.maxPerIP
+	}
 	switch {
 	case cs.closed:
 		return "the broker closes"
 	case cs.total >= cs.max:
 		return "the limit of " + strconv.Itoa(cs.max) + " connections is reached"
-	case cs.perIP[host] >= cs.maxPerIP:
-		return "the limit of " + strconv.Itoa(cs.maxPerIP) + " connections from one address is reached"
+	case cs.perIP[host] >= most:
+		return "the limit of " + strconv.Itoa(most) + " connections from one address is reached"
 	}
 	cs.total++
 	cs.perIP[host]++

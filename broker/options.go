@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
+	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -67,6 +70,8 @@ type Options struct {
 	Now func() time.Time
 
 	fs vfs.FS // of the data directory; nil: the operating system's
+	// wait keeps a client waiting, until ctx ends; nil: a timer.
+	wait func(ctx context.Context, d time.Duration)
 }
 
 // Listener is an address to accept connections on.
@@ -164,6 +169,9 @@ type Limits struct {
 	// ConnectionsPerIP is the most connections from one address; default: no
 	// own limit.
 	ConnectionsPerIP int
+	// ConnectionsOfIP is the same for addresses with a number of their own, which may
+	// be 0, and is not bound by ConnectionsPerIP.
+	ConnectionsOfIP map[string]int
 	// InFlight is how many requests of one connection may wait for their
 	// answers; default 64. The next one is not read before one is answered.
 	InFlight int
@@ -220,6 +228,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.fs == nil {
 		o.fs = vfs.OS
+	}
+	if o.wait == nil {
+		o.wait = pause
 	}
 	return o
 }
@@ -281,6 +292,11 @@ func (o Options) Validate() error {
 	}
 	if o.Limits.Connections < 1 || o.Limits.ConnectionsPerIP < 1 || o.Limits.InFlight < 1 || o.Limits.Partitions < 1 {
 		fault("limits of connections, requests in flight and partitions must be positive")
+	}
+	for _, host := range slices.Sorted(maps.Keys(o.Limits.ConnectionsOfIP)) {
+		if _, err := netip.ParseAddr(host); err != nil || o.Limits.ConnectionsOfIP[host] < 0 {
+			fault("limit of %d connections from %q: it takes an IP address and a number from 0", o.Limits.ConnectionsOfIP[host], host)
+		}
 	}
 	if o.Limits.Idle < 0 || o.Limits.FrameTime < 0 {
 		fault("time limits must be positive")

@@ -11,9 +11,11 @@ import (
 	"github.com/dovetail-dev/dovetail/broker/topics"
 )
 
-// Quotas bound what clients may use per second, by user, client ID and address.
-// Who uses more is told to wait (the answer's throttle time), and is not read
-// from until then, whatever it does.
+// Quotas bound what clients may use per second: bytes produced and fetched, time of the
+// broker (100 per cent is one processor), partitions created and deleted, by user and
+// client ID, and new connections by address. Who uses more is told to wait (the
+// throttle time of any answer that has one), and is not read from until then,
+// whatever it does.
 const (
 	quotaProduce     = "producer_byte_rate"
 	quotaFetch       = "consumer_byte_rate"
@@ -159,24 +161,37 @@ func (q *quotas) charge(r *request, quota string, amount float64) time.Duration 
 	if quota == quotaRequest {
 		rate /= 100 // per cent of a second, per second
 	}
-	now := q.now()
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	b := q.bucket(key, rate, rate)
+	b.left -= amount
+	return b.wait(rate)
+}
+
+// bucket is what key has left now, of most at most. It requires q.mu.
+func (q *quotas) bucket(key bucketKey, rate, most float64) *bucket {
+	now := q.now()
 	b := q.buckets[key]
 	if b == nil {
 		q.makeRoom()
-		b = &bucket{left: rate, at: now}
+		b = &bucket{left: most, at: now}
 		q.buckets[key] = b
 	}
-	b.left = min(rate, b.left+rate*max(0, now.Sub(b.at).Seconds())) - amount
+	b.left = min(most, b.left+rate*max(0, now.Sub(b.at).Seconds()))
 	b.at = now
-	if b.left >= 0 {
+	return b
+}
+
+// wait is how long it takes until the bucket is no longer overdrawn.
+func (b *bucket) wait(rate float64) time.Duration {
+	switch {
+	case b.left >= 0:
 		return 0
-	}
-	if rate <= 0 {
+	case rate <= 0:
 		return maxThrottle
 	}
-	return min(maxThrottle, time.Duration(-b.left/rate*float64(time.Second)))
+	// As a number of seconds first: it may be more than a Duration holds.
+	return time.Duration(min(maxThrottle.Seconds(), -b.left/rate) * float64(time.Second))
 }
 
 func (q *quotas) makeRoom() {
@@ -212,6 +227,11 @@ func userName(principal string) string {
 		return principal[5:]
 	}
 	return principal
+}
+
+// wholeQuota says whether a quota counts what has no parts.
+func wholeQuota(name string) bool {
+	return name == quotaProduce || name == quotaFetch || name == quotaConnections
 }
 
 func knownQuota(name string) bool {
