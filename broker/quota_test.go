@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"bufio"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -355,7 +354,7 @@ func dialFrom(t *testing.T, b *Broker, ip string) *rawClient {
 	}
 	_ = conn.SetDeadline(time.Now().Add(2 * time.Minute))
 	t.Cleanup(func() { _ = conn.Close() })
-	return &rawClient{t: t, conn: conn, in: bufio.NewReader(conn)}
+	return rawOver(t, conn)
 }
 
 func TestTheQuotaOfConnectionsOfAnAddress(t *testing.T) {

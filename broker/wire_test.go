@@ -60,6 +60,10 @@ func dialRaw(t *testing.T, b *Broker) *rawClient {
 	}
 	_ = conn.SetDeadline(time.Now().Add(2 * time.Minute))
 	t.Cleanup(func() { _ = conn.Close() })
+	return rawOver(t, conn)
+}
+
+func rawOver(t *testing.T, conn net.Conn) *rawClient {
 	return &rawClient{t: t, conn: conn, in: bufio.NewReader(conn)}
 }
 
