@@ -121,6 +121,7 @@ func (p *Partition) startBatch(ctx context.Context, expectEnd int64, batch []byt
 	if errors.Is(err, commitlog.ErrMoved) {
 		return 0, ErrMoved
 	}
+	p.written(err)
 	if err != nil {
 		return 0, err
 	}

@@ -192,6 +192,7 @@ func (p *producing) append(t *topic, asked *kmsg.ProduceRequestTopicPartition, o
 	}
 	opts.Opened = opened
 	appended, err := part.log.Append(p.b.stopping, opened.Batch(), opts)
+	p.b.written(err)
 	if err != nil {
 		p.refuse(out, err)
 		return
@@ -256,7 +257,9 @@ func (p *producing) validate(t *topic, partition int32, opened *record.Opened, o
 	p.b.metrics.rejected(t.Name, faults)
 	if t.values.Schema.DeadLetters && !batch.IsTransactional() && len(faults) < MaxBatchFaults {
 		fit, err := p.b.divert(t, partition, opened, faults)
+		p.b.diverted(t, len(faults), err)
 		if err == nil {
+			p.b.rejections.tell(p.b, p.r, t, partition, faults, "records are not what the topic's schemas say, and went to its dead-letter topic")
 			return fit, true
 		}
 		p.fail(out, deadLetterCode(err), "bad records could not be put into the dead-letter topic: "+err.Error())
@@ -268,7 +271,7 @@ func (p *producing) validate(t *topic, partition int32, opened *record.Opened, o
 	}
 	p.fail(out, kerr.InvalidRecord.Code, fmt.Sprintf("%s of %d records are not what the topic's schemas say; the first is record %d: %s",
 		count, batch.Count(), faults[0].Index, faults[0].Reason))
-	p.b.rejections.tell(p.b, p.r, t, partition, faults)
+	p.b.rejections.tell(p.b, p.r, t, partition, faults, "batch refused: records are not what the topic's schemas say")
 	for _, f := range faults[:min(len(faults), maxRecordErrors)] {
 		addRecordError(out, f.Index, f.Reason)
 	}

@@ -281,6 +281,7 @@ func (f *fetching) readOne(ctx context.Context, p *fetchPart, left int, first bo
 	}
 	res, err := p.partition.log.Read(commitlog.ReadOptions{Offset: p.offset, MaxBytes: want, MinOneBatch: first, UpTo: upTo})
 	if err != nil {
+		f.b.readFault(p.partition, err)
 		f.lease.shrink(int64(want))
 		return out, err
 	}

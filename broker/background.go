@@ -1,6 +1,11 @@
 package broker
 
-import "time"
+import (
+	"errors"
+	"time"
+
+	"github.com/dovetail-dev/dovetail/broker/commitlog"
+)
 
 const (
 	// checkpointEvery is how often the data directory's checkpoints are written.
@@ -51,9 +56,8 @@ func (b *Broker) every(pause time.Duration, f func()) {
 // retain applies retention to all partitions, one after the other.
 func (b *Broker) retain() {
 	b.eachLog(func(p *Partition) {
-		if _, err := p.log.Retain(b.opts.Now()); err != nil {
-			b.log.Error("retention", "topic", p.topic, "partition", p.index, "err", err)
-		}
+		_, err := p.log.Retain(b.opts.Now())
+		b.noted(FaultUpkeep, p.topic, p.index, "retention", err)
 	})
 }
 
@@ -78,10 +82,13 @@ func (b *Broker) compact() {
 			return
 		}
 		done, err := p.log.Compact(b.opts.Now())
-		switch {
-		case err != nil:
-			b.log.Error("compaction", "topic", p.topic, "partition", p.index, "err", err)
-		case done.Ran:
+		var damage *commitlog.DamageError
+		if errors.As(err, &damage) {
+			b.readFault(p, err)
+			err = nil
+		}
+		b.noted(FaultUpkeep, p.topic, p.index, "compaction", err)
+		if done.Ran && err == nil {
 			b.log.Info("compacted", "topic", p.topic, "partition", p.index, "bytes_before", done.BytesBefore, "bytes_after", done.BytesAfter, "records_dropped", done.Dropped)
 		}
 	})

@@ -35,6 +35,7 @@ type Broker struct {
 	shareSessions *shareSessions
 	keys          keySkews
 	rejections    rejections
+	troubles      troubles
 
 	// What Start opens.
 	lock      *os.File

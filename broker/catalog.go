@@ -91,10 +91,12 @@ func (b *Broker) createTopic(spec topics.Topic) (*topic, error) {
 func (b *Broker) createTopicLocked(spec topics.Topic) (*topic, error) {
 	made, err := b.store.Create(spec)
 	if err != nil {
+		b.written(err)
 		return nil, err
 	}
 	t := &topic{Topic: made, values: b.resolve(made)}
 	if t.parts, err = b.makePartitions(t, 0); err != nil {
+		b.written(err)
 		b.uncreate(t)
 		return nil, err
 	}

@@ -181,7 +181,7 @@ func (s *coordinatorShard) reload(ctx context.Context) {
 		return // it is offline, which is logged elsewhere
 	}
 	if err := s.replay(ctx, part); err != nil {
-		s.log.Error("coordinator cannot read its partition", "err", err)
+		s.b.noted(FaultCoordinator, s.topic, s.partition, "coordinator cannot read its partition", err)
 		return
 	}
 	s.failed.Store(false)
@@ -276,8 +276,11 @@ func (s *coordinatorShard) write(batch []byte, deliver func(err error)) {
 			}
 		}
 	}
+	if batch != nil {
+		s.b.written(err)
+		s.b.noted(FaultCoordinator, s.topic, s.partition, "coordinator cannot write", err)
+	}
 	if err != nil {
-		s.log.Error("coordinator cannot write", "err", err)
 		s.failed.Store(true)
 		deliver(err)
 		return

@@ -61,9 +61,10 @@ func (s *shards[S]) open(create bool) ([]S, error) {
 func (s *shards[S]) shard(id string) (S, error) {
 	all, err := s.open(true)
 	if err != nil {
-		s.b.log.Error("a coordinator is not available", "of", s.keeps, "err", err)
+		s.b.noted(FaultCoordinator, s.topic, -1, "a coordinator is not available", err)
 		var none S
 		return none, err
 	}
+	s.b.noted(FaultCoordinator, s.topic, -1, "", nil)
 	return all[partitionOf(id, int32(len(all)))], nil
 }

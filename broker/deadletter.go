@@ -30,6 +30,7 @@ const deadLetterSuffix = ".dlq"
 const (
 	headerDeadTopic     = "dovetail.dlq.topic"
 	headerDeadPartition = "dovetail.dlq.partition"
+	headerDeadRecord    = "dovetail.dlq.record" // its index in the producer's batch, from 0
 	headerDeadReason    = "dovetail.dlq.reason"
 )
 
@@ -65,8 +66,10 @@ func (b *Broker) divert(t *topic, partition int32, opened *record.Opened, faults
 			continue
 		}
 		letter := copyRecord(&room, batch, r, 0)
-		for name, value := range map[string]string{headerDeadTopic: t.Name, headerDeadPartition: strconv.Itoa(int(partition)), headerDeadReason: reason} {
-			letter.Headers = append(letter.Headers, record.Header{Key: []byte(name), Value: []byte(value)})
+		for _, h := range [][2]string{
+			{headerDeadTopic, t.Name}, {headerDeadPartition, strconv.Itoa(int(partition))}, {headerDeadRecord, strconv.Itoa(it.Index())}, {headerDeadReason, reason},
+		} {
+			letter.Headers = append(letter.Headers, record.Header{Key: []byte(h[0]), Value: []byte(h[1])})
 		}
 		dead = append(dead, letter)
 	}
@@ -97,6 +100,16 @@ func (b *Broker) deadLetterPartition(t *topic, partition int32) (*Partition, err
 		return nil, err
 	}
 	return b.partition(name, partition%dead.Partitions)
+}
+
+// diverted counts and notes how records at fault fared.
+func (b *Broker) diverted(t *topic, records int, err error) {
+	outcome := "kept"
+	if err != nil {
+		outcome = "refused"
+	}
+	b.metrics.deadLetters.WithLabelValues(t.Name, outcome).Add(float64(records))
+	b.noted(FaultDeadLetters, t.Name, -1, "bad records cannot be put into the dead-letter topic, and their batches are refused", err)
 }
 
 // deadLetterCode is what a producer is told if dead letters cannot be kept.

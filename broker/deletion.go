@@ -95,6 +95,7 @@ func (b *Broker) deleteTopic(name string) error {
 	b.metrics.forget(t.Name)
 	b.rejections.forget(t.ID)
 	b.keys.forget(t.Name)
+	b.troubles.forget(t.Name)
 	b.discard(t, t.values.FileDeleteDelay)
 	return nil
 }

@@ -28,6 +28,8 @@ type metrics struct {
 	topicFetched *prometheus.CounterVec
 	rejects      *prometheus.CounterVec
 	shares       *prometheus.CounterVec
+	deadLetters  *prometheus.CounterVec
+	diskFull     prometheus.Counter
 }
 
 // apiMetrics are the labelled metrics of one API, looked up once.
@@ -55,6 +57,8 @@ func newMetrics(reg prometheus.Registerer, b *Broker) (*metrics, error) {
 		topicFetched: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "topic_fetched_bytes_total", Help: "Bytes of record batches fetched."}, []string{"topic"}),
 		rejects:      prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "records_rejected_total", Help: "Records that were not what their schemas say."}, []string{"topic", "reason"}),
 		shares:       prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "share_records_total", Help: "Records of share groups, by what became of them."}, []string{"outcome"}),
+		deadLetters:  prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "dead_letters_total", Help: "Bad records, by what became of them in mode dlq: kept in the dead-letter topic, or refused with their batch because it could not take them."}, []string{"topic", "outcome"}),
+		diskFull:     prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "disk_full_refusals_total", Help: "Writes refused because the disk is full."}),
 	}
 	for key := range b.apis {
 		name := kmsg.NameForKey(key)
@@ -69,7 +73,7 @@ func newMetrics(reg prometheus.Registerer, b *Broker) (*metrics, error) {
 	var errs []error
 	for _, c := range []prometheus.Collector{
 		m.requests, m.seconds, m.bytesIn, m.bytesOut, m.closedBy, m.refusedBy,
-		m.topicRecords, m.topicBytes, m.topicFetched, m.rejects, m.shares, newTrafficMetrics(b),
+		m.topicRecords, m.topicBytes, m.topicFetched, m.rejects, m.shares, m.deadLetters, m.diskFull, newTrafficMetrics(b), newFaultMetrics(b),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: "share_sessions", Help: "Open share sessions."},
 			func() float64 { return float64(b.shareSessions.count()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: "connections", Help: "Open connections."},
@@ -116,6 +120,7 @@ func (m *metrics) forget(topic string) {
 	m.topicBytes.DeletePartialMatch(by)
 	m.topicFetched.DeletePartialMatch(by)
 	m.rejects.DeletePartialMatch(by)
+	m.deadLetters.DeletePartialMatch(by)
 }
 
 // rejected counts records that a validator refused. Their kinds come from a

@@ -28,6 +28,7 @@ type Partition struct {
 	watch   watch
 
 	counters topicCounters
+	written  func(error) // notes how an append went
 	traffic  partitionTraffic
 }
 
@@ -69,7 +70,7 @@ func (b *Broker) makePartitions(t *topic, from int32) ([]*Partition, error) {
 
 func (b *Broker) openPartition(t *topic, index int32, offsets foundOffsets) *Partition {
 	p := &Partition{topic: t.Name, index: index, dir: partitionDir(b.opts.DataDir, t.Name, index),
-		now: func() int64 { return b.opts.Now().UnixMilli() }, counters: b.metrics.topic(t.Name)}
+		now: func() int64 { return b.opts.Now().UnixMilli() }, counters: b.metrics.topic(t.Name), written: b.written}
 	p.traffic.start(b.opts.Now(), b.keys.of(t.Name))
 	p.log, p.err = commitlog.Open(commitlog.Options{
 		FS:             b.opts.fs,

@@ -27,7 +27,7 @@ const (
 	maxLoggedReasonSize = 500 // bytes
 )
 
-func (j *rejections) tell(b *Broker, r *request, t *topic, partition int32, faults []RecordError) {
+func (j *rejections) tell(b *Broker, r *request, t *topic, partition int32, faults []RecordError, line string) {
 	before, ok := j.allow(t.ID, b.opts.Now(), len(faults))
 	if !ok {
 		return
@@ -36,7 +36,7 @@ func (j *rejections) tell(b *Broker, r *request, t *topic, partition int32, faul
 	if len(reason) > maxLoggedReasonSize {
 		reason = strings.ToValidUTF8(reason[:maxLoggedReasonSize], "") + "…"
 	}
-	b.log.Warn("batch refused: records are not what the topic's schemas say", "topic", t.Name, "partition", partition,
+	b.log.Warn(line, "topic", t.Name, "partition", partition,
 		"record", faults[0].Index, "reason", reason, "bad_records", len(faults), "more_before", before, "client", r.conn.host)
 }
 

@@ -109,12 +109,13 @@ func TestDeadLettersLeaveTheRestOfTheBatchWithItsOffsets(t *testing.T) {
 				t.Errorf("kept %d: %+v", i, kept[i])
 			}
 		}
-		for _, dead := range consume(t, b, "t.dlq", 2) {
+		for i, dead := range consume(t, b, "t.dlq", 2) {
 			headers := map[string]string{}
 			for _, h := range dead.Headers {
 				headers[h.Key] = string(h.Value)
 			}
-			if string(dead.Value) != "bad" || string(dead.Key) != "k" || headers["dovetail.dlq.topic"] != "t" || headers["dovetail.dlq.partition"] != "0" || headers["dovetail.dlq.reason"] != "/name: is bad" {
+			if string(dead.Value) != "bad" || string(dead.Key) != "k" || headers["dovetail.dlq.topic"] != "t" || headers["dovetail.dlq.partition"] != "0" ||
+				headers["dovetail.dlq.record"] != []string{"1", "0"}[i] || headers["dovetail.dlq.reason"] != "/name: is bad" {
 				t.Errorf("dead letter %+v", dead)
 			}
 		}
