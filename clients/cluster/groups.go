@@ -41,6 +41,7 @@ type Position struct {
 	EndOffset int64  `json:"endOffset"`
 	Lag       int64  `json:"lag"`
 	Member    string `json:"member,omitempty"` // whom it is assigned to
+	Fault     string `json:"fault,omitempty"`  // why its end is not known: it is offline, most likely
 }
 
 // ErrNoGroup: there is no group of that name.
@@ -253,7 +254,11 @@ func (v *View) positions(ctx context.Context, names []string, f faults, owners m
 		for i := range g.Positions {
 			p := &g.Positions[i]
 			end, ok := ends.Lookup(p.Topic, p.Partition)
-			if !ok || end.Err != nil { // deleted since
+			if !ok || errors.Is(end.Err, kerr.UnknownTopicOrPartition) { // deleted since
+				continue
+			}
+			if end.Err != nil {
+				p.Fault = faultText(0, end.Err)
 				continue
 			}
 			start, _ := starts.Lookup(p.Topic, p.Partition)

@@ -1,12 +1,16 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // View asks one cluster.
@@ -22,9 +26,10 @@ func New(client *kgo.Client) *View { return &View{client, kadm.NewClient(client)
 type Topic struct {
 	Name       string      `json:"topic"`
 	Internal   bool        `json:"internal,omitempty"`
-	Records    int64       `json:"records"` // between first and end offsets
-	Bytes      int64       `json:"bytes"`   // on disk; 0 if the broker does not tell
-	Skew       float64     `json:"skew"`    // see the package comment; 0 without records
+	Records    int64       `json:"records"`             // end offsets less first offsets: at most so many, see Compacted
+	Compacted  bool        `json:"compacted,omitempty"` // compaction may have removed some of Records
+	Bytes      int64       `json:"bytes"`               // on disk; 0 if the broker does not tell
+	Skew       float64     `json:"skew"`                // see the package comment; 0 without records
 	Partitions []Partition `json:"partitions"`
 }
 
@@ -38,6 +43,8 @@ type Partition struct {
 	RecordShare float64 `json:"recordShare"`
 	Bytes       int64   `json:"bytes"`
 	ByteShare   float64 `json:"byteShare"`
+	// Fault is why nothing else is known of it: it is offline, most likely.
+	Fault string `json:"fault,omitempty"`
 }
 
 // TopicError names the topic of an error and what the broker said about it.
@@ -59,7 +66,7 @@ func (e *TopicError) Unwrap() error { return e.Err }
 
 // Topics describes topics in the order of their names: the named ones, else all,
 // internal ones only if asked for. A named topic that is not there is a
-// *TopicError.
+// *TopicError. A partition that is offline has a Fault and hides no other.
 func (v *View) Topics(ctx context.Context, internal bool, names ...string) ([]Topic, error) {
 	list := v.admin.ListTopics
 	if internal || len(names) > 0 {
@@ -87,23 +94,60 @@ func (v *View) Topics(ctx context.Context, internal bool, names ...string) ([]To
 		return nil, err
 	}
 	sizes := v.sizes(ctx, details.TopicsSet())
+	compacted := v.compacted(ctx, details.Names())
 	for _, d := range details.Sorted() {
-		t := Topic{Name: d.Topic, Internal: d.IsInternal, Partitions: make([]Partition, 0, len(d.Partitions))}
+		t := Topic{Name: d.Topic, Internal: d.IsInternal, Compacted: compacted[d.Topic], Partitions: make([]Partition, 0, len(d.Partitions))}
 		for _, p := range d.Partitions.Sorted() {
 			start, _ := starts.Lookup(d.Topic, p.Partition)
 			end, _ := ends.Lookup(d.Topic, p.Partition)
-			if err := errors.Join(start.Err, end.Err); err != nil {
-				return nil, &TopicError{d.Topic, fmt.Sprintf("partition %d", p.Partition), err}
+			one := Partition{Partition: p.Partition, Leader: p.Leader, Bytes: sizes[place{d.Topic, p.Partition}]}
+			if err := cmp.Or(p.Err, start.Err, end.Err, ctx.Err()); err != nil {
+				if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+					return nil, &TopicError{d.Topic, fmt.Sprintf("partition %d", p.Partition), err}
+				}
+				one.Fault = faultText(p.Leader, err)
+			} else {
+				one.StartOffset, one.EndOffset, one.Records = start.Offset, end.Offset, end.Offset-start.Offset
 			}
-			t.Partitions = append(t.Partitions, Partition{
-				Partition: p.Partition, Leader: p.Leader, StartOffset: start.Offset, EndOffset: end.Offset,
-				Records: end.Offset - start.Offset, Bytes: sizes[place{d.Topic, p.Partition}],
-			})
+			t.Partitions = append(t.Partitions, one)
 		}
 		t.share()
 		topics = append(topics, t)
 	}
 	return topics, nil
+}
+
+// faultText says what is wrong with a partition.
+func faultText(leader int32, err error) string {
+	if leader < 0 || errors.Is(err, kerr.LeaderNotAvailable) {
+		return "offline: it has no leader"
+	}
+	return err.Error()
+}
+
+// compacted says which topics are compacted. Whoever may not know counts as if they
+// were not: it is a detail, and not worth an error.
+func (v *View) compacted(ctx context.Context, names []string) map[string]bool {
+	const policy = "cleanup.policy"
+	req := kmsg.NewPtrDescribeConfigsRequest()
+	for _, name := range names {
+		r := kmsg.NewDescribeConfigsRequestResource()
+		r.ResourceType, r.ResourceName, r.ConfigNames = kmsg.ConfigResourceTypeTopic, name, []string{policy}
+		req.Resources = append(req.Resources, r)
+	}
+	out := map[string]bool{}
+	resp, err := req.RequestWith(ctx, v.client)
+	if err != nil {
+		return out
+	}
+	for _, r := range resp.Resources {
+		for _, c := range r.Configs {
+			if c.Name == policy && c.Value != nil {
+				out[r.ResourceName] = strings.Contains(*c.Value, "compact")
+			}
+		}
+	}
+	return out
 }
 
 type place struct {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -153,9 +154,9 @@ func groupTable(w io.Writer, v describedGroup) {
 	}
 	fmt.Fprintln(w)
 	if len(v.Members) > 0 {
-		fmt.Fprintln(w, "\nMEMBER\tCLIENT\tHOST\tPARTITIONS")
+		fmt.Fprintln(w, "\nMEMBER\tINSTANCE\tCLIENT\tHOST\tPARTITIONS")
 		for _, m := range v.Members {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%d\n", m.Member, m.Client, m.Host, m.Partitions)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\n", m.Member, cmp.Or(m.Instance, "-"), m.Client, m.Host, m.Partitions)
 		}
 	}
 	if len(v.Positions) > 0 {
@@ -164,6 +165,10 @@ func groupTable(w io.Writer, v describedGroup) {
 			committed := "-"
 			if p.Committed >= 0 {
 				committed = fmt.Sprint(p.Committed)
+			}
+			if p.Fault != "" {
+				fmt.Fprintf(w, "%s\t%d\t%s\toffline\t-\t-\t%s\n", p.Topic, p.Partition, committed, p.Member)
+				continue
 			}
 			fmt.Fprintf(w, "%s\t%d\t%s\t%d\t%d\t%s\t%s\n", p.Topic, p.Partition, committed, p.EndOffset, p.Lag, behindText(p.LagSeconds), p.Member)
 		}

@@ -2,12 +2,8 @@ package main
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
 	"strings"
 	"testing"
-
-	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/dovetail-dev/dovetail/clients/cluster"
 )
@@ -33,23 +29,25 @@ func TestAGroupIsNotZeroSecondsBehindWhatItNeverCommitted(t *testing.T) {
 	}
 }
 
-func TestAnOfflinePartitionIsCalledSo(t *testing.T) {
-	err := error(&cluster.TopicError{Topic: "t", Message: "partition 1", Err: errors.Join(kerr.LeaderNotAvailable, kerr.LeaderNotAvailable)})
-	known := &live{topics: map[string]*topicTraffic{"t": {Topic: "t", Partitions: []partitionTraffic{
-		{Partition: 0}, {Partition: 1, Offline: "00000000000000000000.log: permission denied"}}}}}
-	for l, want := range map[*live]string{
-		known:     "topic t: partition 1 is offline: 00000000000000000000.log: permission denied",
-		(&live{}): "topic t: partition 1 is offline, it has no leader",
+func TestAnOfflinePartitionHidesNoOther(t *testing.T) {
+	d := topicDescription{Topic: cluster.Topic{Name: "t", Records: 7, Compacted: true, Partitions: []cluster.Partition{
+		{Partition: 0, Fault: "offline: it has no leader"}, {Partition: 1, EndOffset: 7, Records: 7, RecordShare: 1}}}}
+	known := &topicTraffic{Topic: "t", Partitions: []partitionTraffic{{Partition: 0, Offline: "00000000000000000000.log: permission denied"}, {Partition: 1}}}
+	for now, want := range map[*topicTraffic]string{
+		known: "partition 0: offline: 00000000000000000000.log: permission denied", nil: "partition 0: offline: it has no leader; `dovetail doctor`",
 	} {
-		if got := kafkaError(l.offline(err)).Error(); !strings.HasPrefix(got, want) || strings.Contains(got, "election") {
-			t.Errorf("%s, want %s", got, want)
+		d.Traffic = now
+		var text bytes.Buffer
+		topicTable(&text, d)
+		for _, words := range []string{want, "compacted, at most 7 records", "\n0\t-\t-\t-\toffline", "\n1\t0\t0\t7\t≤ 7\t100.0%"} {
+			if !strings.Contains(text.String(), words) {
+				t.Errorf("no %q in\n%s", words, &text)
+			}
 		}
 	}
-	other := fmt.Errorf("topic t: %w", kerr.UnknownTopicOrPartition)
-	if got := known.offline(other); got != other {
-		t.Errorf("another error: %v", got)
-	}
-	if got := known.offline(nil); got != nil {
-		t.Errorf("no error: %v", got)
+	var text bytes.Buffer
+	offlineTable(&text, []cluster.Topic{d.Topic})
+	if !strings.Contains(text.String(), "t partition 0: offline") {
+		t.Errorf("%s", &text)
 	}
 }

@@ -71,8 +71,9 @@ func (t *topicCommand) list() *cobra.Command {
 			return t.print(w, topics, func(w io.Writer) {
 				fmt.Fprintln(w, "TOPIC\tPARTITIONS\tRECORDS\tBYTES\tSKEW")
 				for _, d := range topics {
-					fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%s\n", d.Name, len(d.Partitions), d.Records, bytesText(d.Bytes), skewText(d.Skew))
+					fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\n", d.Name, len(d.Partitions), recordsText(d.Compacted, d.Records), bytesText(d.Bytes), skewText(d.Skew))
 				}
+				offlineTable(w, topics)
 			})
 		}),
 	}
@@ -138,7 +139,9 @@ func (t *topicCommand) describe() *cobra.Command {
 		Long: `Describe lists the partitions of topics: first and end offset, records and bytes
 that are kept, and the share that each has of the topic. Skew is how many times
 the mean the fullest partition holds: 1.00 is even; much more means that few keys
-have most of the records.
+have most of the records. RECORDS is END less START; of a compacted topic that is at
+most (≤) what there is, and markers of transactions count, too. A partition that
+is offline is listed with the reason.
 
 If --registry is the address of the same dovetail serve, there is also what is
 written and read per second, and which keys have most of the records of the last
@@ -172,8 +175,12 @@ minutes (an estimate).`,
 }
 
 func topicTable(w io.Writer, d topicDescription) {
-	fmt.Fprintf(w, "%s: %s, %s, %s, skew %s\n", d.Name, count(len(d.Partitions), "partition"),
-		count(int(d.Records), "record"), bytesText(d.Bytes), skewText(d.Skew))
+	atMost := ""
+	if d.Compacted {
+		atMost = "compacted, at most "
+	}
+	fmt.Fprintf(w, "%s: %s, %s%s, %s, skew %s\n", d.Name, count(len(d.Partitions), "partition"),
+		atMost, count(int(d.Records), "record"), bytesText(d.Bytes), skewText(d.Skew))
 	if d.Traffic != nil {
 		fmt.Fprintf(w, "now: %s records in, %s in, %s out, skew %s\n", rateText(d.Traffic.RecordsIn), byteRateText(d.Traffic.BytesIn),
 			byteRateText(d.Traffic.BytesOut), skewText(d.Traffic.Skew))
@@ -184,13 +191,22 @@ func topicTable(w io.Writer, d topicDescription) {
 	}
 	fmt.Fprintln(w)
 	for _, p := range d.Partitions {
-		fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%d\t%.1f%%\t%s\t%s\t%.1f%%", p.Partition, p.Leader, p.StartOffset, p.EndOffset, p.Records,
+		if p.Fault != "" {
+			fmt.Fprintf(w, "%d\t-\t-\t-\toffline\t-\t\t-\t-\n", p.Partition)
+			continue
+		}
+		fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%s\t%.1f%%\t%s\t%s\t%.1f%%", p.Partition, p.Leader, p.StartOffset, p.EndOffset, recordsText(d.Compacted, p.Records),
 			100*p.RecordShare, bar(p.RecordShare, d.Partitions), bytesText(p.Bytes), 100*p.ByteShare)
 		if d.Traffic != nil {
 			now := d.Traffic.of(p.Partition)
 			fmt.Fprintf(w, "\t%s\t%s\t%s", rateText(now.RecordsIn), byteRateText(now.BytesIn), byteRateText(now.BytesOut))
 		}
 		fmt.Fprintln(w)
+	}
+	for _, p := range d.Partitions {
+		if p.Fault != "" {
+			fmt.Fprintf(w, "\npartition %d: %s\n", p.Partition, offlineText(p, d.Traffic))
+		}
 	}
 	if d.Traffic == nil || len(d.Traffic.HotKeys) == 0 {
 		return
@@ -202,6 +218,34 @@ func topicTable(w io.Writer, d topicDescription) {
 	if d.Traffic.NoKeyShare > 0 {
 		fmt.Fprintf(w, "(no key)\t\t%.1f%%\n", 100*d.Traffic.NoKeyShare)
 	}
+}
+
+// offlineText says why a partition is offline, as far as that is known.
+func offlineText(p cluster.Partition, now *topicTraffic) string {
+	if why := now.of(p.Partition).Offline; why != "" {
+		return "offline: " + why
+	}
+	return p.Fault + "; `dovetail doctor` says why, if --registry is the address of the same dovetail serve"
+}
+
+// offlineTable names the partitions of a list that are offline.
+func offlineTable(w io.Writer, topics []cluster.Topic) {
+	for _, d := range topics {
+		for _, p := range d.Partitions {
+			if p.Fault != "" {
+				fmt.Fprintf(w, "\n%s partition %d: %s\n", d.Name, p.Partition, offlineText(p, nil))
+			}
+		}
+	}
+}
+
+// recordsText is a number of records, which is an upper bound if compaction may have
+// taken some.
+func recordsText(compacted bool, n int64) string {
+	if compacted && n > 0 {
+		return "≤ " + strconv.FormatInt(n, 10)
+	}
+	return strconv.FormatInt(n, 10)
 }
 
 // bar draws a share beside those of the other partitions, the largest in full.

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,7 +11,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/dovetail-dev/dovetail/clients/cluster"
 )
@@ -40,25 +37,7 @@ func (c *connection) lookLive(ctx context.Context, ask func(ctx context.Context,
 	if meta, err := kadm.NewClient(client).BrokerMetadata(ctx); err == nil {
 		ask(ctx, l, meta.Cluster)
 	}
-	return kafkaError(l.offline(run(ctx, cluster.New(client), l)))
-}
-
-// offline says of a partition without a leader what is wrong with it: with one broker
-// no election will end that.
-func (l *live) offline(err error) error {
-	var fault *cluster.TopicError
-	if !errors.Is(err, kerr.LeaderNotAvailable) || !errors.As(err, &fault) {
-		return err
-	}
-	if t := l.topics[fault.Topic]; t != nil {
-		for _, p := range t.Partitions {
-			if p.Offline != "" {
-				return fmt.Errorf("topic %s: partition %d is offline: %s", t.Topic, p.Partition, p.Offline)
-			}
-		}
-	}
-	return fmt.Errorf("topic %s: %s is offline, it has no leader: the server's log says why, and so does this command if --registry is the address of the same dovetail serve",
-		fault.Topic, cmp.Or(fault.Message, "a partition"))
+	return kafkaError(run(ctx, cluster.New(client), l))
 }
 
 func (c *connection) liveTopics(ctx context.Context, l *live, clusterID string) {
