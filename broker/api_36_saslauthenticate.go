@@ -13,8 +13,9 @@ import (
 //	1  session lifetime
 //	2  flexible
 //
-// A client that fails is told so, a moment later, and its connection ends.
-// Sessions have no end: the lifetime is 0.
+// A client that fails is told so, a moment later, and its connection ends; what it
+// sent behind is not looked at. A client is told for how long its session lasts, 0
+// meaning for ever, and must authenticate again before that (KIP-368).
 func (b *Broker) saslAuthenticate(ctx context.Context, r *request) reply {
 	req := r.body.(*kmsg.SASLAuthenticateRequest)
 	resp := req.ResponseKind().(*kmsg.SASLAuthenticateResponse)
@@ -27,14 +28,15 @@ func (b *Broker) saslAuthenticate(ctx context.Context, r *request) reply {
 	token, err := b.authenticate(ctx, r.conn, req.SASLAuthBytes)
 	if err != nil {
 		resp.ErrorCode, resp.ErrorMessage = kerr.SaslAuthenticationFailed.Code, kmsg.StringPtr(err.Error())
-		return later(func(ctx context.Context) reply {
-			pause(ctx, failedAuthenticationDelay)
-			rep := answer(resp)
-			rep.close = err.Error()
-			return rep
-		})
+		b.opts.wait(ctx, failedAuthenticationDelay) // here, so that guesses cannot be queued
+		rep := answer(resp)
+		rep.close = err.Error()
+		return rep
 	}
 	resp.SASLAuthBytes = token
+	if auth.exchange == nil {
+		resp.SessionLifetimeMillis = r.conn.listener.SASL.SessionLifetime.Milliseconds()
+	}
 	return answer(resp)
 }
 
@@ -58,5 +60,8 @@ func (b *Broker) authenticate(ctx context.Context, c *conn, token []byte) ([]byt
 		return nil, errOtherUser
 	}
 	c.auth.exchange, c.auth.principal, c.auth.bare = nil, principal, false
+	if lifetime := c.listener.SASL.SessionLifetime; lifetime > 0 {
+		c.auth.expires = b.opts.Now().Add(lifetime)
+	}
 	return reply, nil
 }

@@ -147,7 +147,7 @@ func (c *conn) read() {
 			}
 			continue
 		}
-		r, err := c.b.decode(c.ctx, &f, c.auth.done())
+		r, err := c.b.decode(c.ctx, &f, c.auth.barred(c.b.opts.Now()))
 		if err != nil {
 			f.release()
 			if c.ctx.Err() == nil {

@@ -200,7 +200,9 @@ func (e *errRequest) Error() string {
 //
 // What the request becomes is paid for before it is made: a copy and its strings,
 // unless it is a view, and the elements of its arrays and of the answer's.
-func (b *Broker) decode(ctx context.Context, f *frame, authenticated bool) (*request, error) {
+//
+// barred is why the client may only authenticate, if that is so.
+func (b *Broker) decode(ctx context.Context, f *frame, barred string) (*request, error) {
 	h, rest, err := readRequestHeader(f.data)
 	if err != nil {
 		return nil, err
@@ -210,8 +212,8 @@ func (b *Broker) decode(ctx context.Context, f *frame, authenticated bool) (*req
 	if r.api == nil {
 		return nil, &errRequest{h, "not an API of this broker"}
 	}
-	if !authenticated && !r.api.open {
-		return nil, &errRequest{h, "sent before the client has authenticated"}
+	if barred != "" && !r.api.open {
+		return nil, &errRequest{h, barred}
 	}
 	r.body = r.api.key.Request()
 	if h.version < max(r.api.min, r.api.served) || h.version > r.api.max {

@@ -66,6 +66,9 @@ func foreign(head [4]byte) string {
 	if head[0] == 0x16 && head[1] == 3 {
 		return "TLS"
 	}
+	if s := string(head[:]); s == "PROX" || s == "\r\n\r\n" { // versions 1 and 2
+		return "the PROXY protocol"
+	}
 	return ""
 }
 

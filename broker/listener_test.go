@@ -105,6 +105,8 @@ func TestOtherProtocolsAreNamed(t *testing.T) {
 	for what, first := range map[string]string{
 		"HTTP": "GET /subjects HTTP/1.1\r\nHost: localhost\r\n\r\n",
 		"TLS":  "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+
+		"the PROXY protocol": "PROXY TCP4 192.0.2.1 192.0.2.2 4711 9092\r\n",
 	} {
 		var lines logLines
 		b := startBroker(t, withLog(&lines))

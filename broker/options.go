@@ -103,6 +103,10 @@ type SASL struct {
 	// for SCRAM. Users added by AlterUserScramCredentials are kept in the data
 	// directory.
 	Users map[string]string
+	// SessionLifetime is how long clients may go on before they have to authenticate
+	// again (connections.max.reauth.ms). The connection of one that asks for anything
+	// else after that ends. Zero means for ever.
+	SessionLifetime time.Duration
 }
 
 // Durability says what an acknowledgement with acks=all promises.
@@ -271,6 +275,9 @@ func (o Options) Validate() error {
 			if _, err := parseEndpoint(l.Advertised); err != nil {
 				fault("listener %s: advertised address: %w", l.Name, err)
 			}
+		}
+		if l.SASL.SessionLifetime < 0 {
+			fault("listener %s: session lifetime %s is negative", l.Name, l.SASL.SessionLifetime)
 		}
 		for _, m := range l.SASL.Mechanisms {
 			if !knownMechanism(m) {

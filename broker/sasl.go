@@ -13,6 +13,7 @@ import (
 	"hash"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/xdg-go/scram"
@@ -48,10 +49,23 @@ type authentication struct {
 	principal string // "User:name" once authenticated
 	exchange  exchange
 	bare      bool // tokens come as bare frames
+	// expires is when the client must have authenticated again; zero means never.
+	expires time.Time
 }
 
 // done says whether the client may ask for anything.
 func (a *authentication) done() bool { return !a.required || a.principal != "" && a.exchange == nil }
+
+// barred is why the client may not ask for anything but to authenticate, or empty.
+func (a *authentication) barred(now time.Time) string {
+	switch {
+	case !a.done():
+		return "sent before the client has authenticated"
+	case !a.expires.IsZero() && now.After(a.expires):
+		return "sent after the session's lifetime: the client must authenticate again before that"
+	}
+	return ""
+}
 
 // exchange is a conversation of one mechanism.
 type exchange interface {
@@ -214,7 +228,7 @@ func (c *conn) bareToken(f *frame) bool {
 	token, err := c.b.authenticate(c.ctx, c, append([]byte(nil), f.data...))
 	f.release()
 	if err != nil {
-		pause(c.ctx, failedAuthenticationDelay)
+		c.b.opts.wait(c.ctx, failedAuthenticationDelay)
 		c.end(err.Error())
 		return false
 	}

@@ -2,6 +2,8 @@ package broker
 
 import (
 	"errors"
+	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -294,5 +296,125 @@ func TestWrongQuotasAreRefused(t *testing.T) {
 		if !strings.Contains(why, want) {
 			t.Errorf("got %q, want something with %q", why, want)
 		}
+	}
+}
+
+// TestGuessesCannotBeQueued sends a wrong password and, without waiting for the answer, the
+// right one and a change: the connection ends with the first answer, and nothing is done.
+func TestGuessesCannotBeQueued(t *testing.T) {
+	clock := newStillClock()
+	b := securedBroker(t, clock.options)
+	c := dialRaw(t, b)
+	hello := at(1, &kmsg.SASLHandshakeRequest{Mechanism: "PLAIN"})
+	guess := func(password string) kmsg.Request {
+		return at(2, &kmsg.SASLAuthenticateRequest{SASLAuthBytes: []byte("\x00admin\x00" + password)})
+	}
+	create := at(7, &kmsg.CreateTopicsRequest{TimeoutMillis: 60_000, Topics: []kmsg.CreateTopicsRequestTopic{{Topic: "t", NumPartitions: 1, ReplicationFactor: 1}}})
+	var all []byte
+	for i, req := range []kmsg.Request{hello, guess("wrong"), hello, guess("secret"), create} {
+		all = append(all, frameOf(req, int32(i))...)
+	}
+	c.write(all)
+	c.answerTo(hello, 0)
+	resp := c.answerTo(guess(""), 1).(*kmsg.SASLAuthenticateResponse)
+	if resp.ErrorCode != kerr.SaslAuthenticationFailed.Code || *resp.ErrorMessage != errCredentials.Error() {
+		t.Errorf("%+v", resp)
+	}
+	c.wantClosed()
+	eventually(t, "the connection is gone", func() bool { return b.conns.count() == 0 })
+	if b.topics.byName("t") != nil {
+		t.Error("what came behind a wrong password was done")
+	}
+	if waits := clock.waited(t); waits != failedAuthenticationDelay || len(clock.waits) != 0 {
+		t.Errorf("a wrong password costs %s, and %d waits more", waits, len(clock.waits))
+	}
+}
+
+func TestMechanismsThatAreNotOfferedAreAnsweredWithThoseThatAre(t *testing.T) {
+	b := securedBroker(t)
+	for version := int16(0); version <= 1; version++ {
+		c := dialRaw(t, b)
+		resp := c.ask(at(version, &kmsg.SASLHandshakeRequest{Mechanism: "GSSAPI"})).(*kmsg.SASLHandshakeResponse)
+		if resp.ErrorCode != kerr.UnsupportedSaslMechanism.Code || !slices.Equal(resp.SupportedMechanisms, mechanisms) {
+			t.Errorf("%+v", resp)
+		}
+		if resp := c.login("alice", "wonder"); resp.ErrorCode != 0 { // a second try
+			t.Errorf("%+v", resp)
+		}
+	}
+}
+
+// TestSessionsEnd has clients that authenticate again in time, too late, as somebody else,
+// and not at all.
+func TestSessionsEnd(t *testing.T) {
+	clock := newStillClock()
+	var lines logLines
+	b := securedBroker(t, clock.options, withLog(&lines), func(o *Options) { o.Listeners[0].SASL.SessionLifetime = time.Hour })
+	login := func(c *rawClient, user, password string) *kmsg.SASLAuthenticateResponse {
+		t.Helper()
+		resp := c.login(user, password)
+		if resp.ErrorCode == 0 && resp.SessionLifetimeMillis != time.Hour.Milliseconds() {
+			t.Errorf("a session of %d ms", resp.SessionLifetimeMillis)
+		}
+		return resp
+	}
+	again, late, other, silent, old := dialRaw(t, b), dialRaw(t, b), dialRaw(t, b), dialRaw(t, b), dialRaw(t, b)
+	for _, c := range []*rawClient{again, late, other, silent} {
+		if resp := login(c, "alice", "wonder"); resp.ErrorCode != 0 {
+			t.Fatalf("%+v", resp)
+		}
+	}
+	old.ask(at(0, &kmsg.SASLHandshakeRequest{Mechanism: "PLAIN"})) // and a token in a bare frame
+	old.write([]byte("\x00\x00\x00\x0d\x00alice\x00wonder"))
+	if n, err := io.ReadFull(old.in, make([]byte, 4)); err != nil {
+		t.Fatalf("%d bytes, %v", n, err)
+	}
+	old.ask(kmsg.NewPtrMetadataRequest())
+
+	clock.move(59 * time.Minute)
+	again.ask(kmsg.NewPtrMetadataRequest())
+	if resp := login(again, "alice", "wonder"); resp.ErrorCode != 0 {
+		t.Errorf("in time: %+v", resp)
+	}
+	if resp := login(other, "admin", "secret"); resp.ErrorCode != kerr.SaslAuthenticationFailed.Code || *resp.ErrorMessage != errOtherUser.Error() {
+		t.Errorf("as somebody else: %+v", resp)
+	}
+	other.wantClosed()
+
+	clock.move(2 * time.Minute)
+	again.ask(kmsg.NewPtrMetadataRequest())
+	if resp := late.versionsOf(3); resp.ErrorCode != 0 {
+		t.Errorf("%+v", resp)
+	}
+	if resp := login(late, "alice", "wonder"); resp.ErrorCode != 0 {
+		t.Errorf("late, but before anything else: %+v", resp)
+	}
+	late.ask(kmsg.NewPtrMetadataRequest())
+	clock.move(time.Second) // a line a second is logged
+	for _, c := range []*rawClient{silent, old} {
+		c.write(frameOf(kmsg.NewPtrMetadataRequest(), 99))
+		c.wantClosed()
+	}
+	eventually(t, "why is logged", func() bool { return lines.count("sent after the session's lifetime") == 1 })
+}
+
+// TestSuperUsersNeedNoRules: not even one that denies them everything counts.
+func TestSuperUsersNeedNoRules(t *testing.T) {
+	b := securedBroker(t)
+	admin := dialRaw(t, b)
+	admin.login("admin", "secret")
+	deny := at(3, &kmsg.CreateACLsRequest{Creations: []kmsg.CreateACLsRequestCreation{{ResourceType: kmsg.ACLResourceTypeCluster, ResourceName: clusterName,
+		ResourcePatternType: kmsg.ACLResourcePatternTypeLiteral, Principal: "User:*", Host: "*", Operation: kmsg.ACLOperationAll, PermissionType: kmsg.ACLPermissionTypeDeny}}})
+	if resp := admin.ask(deny).(*kmsg.CreateACLsResponse); resp.Results[0].ErrorCode != 0 {
+		t.Fatalf("%+v", resp)
+	}
+	ask := at(1, kmsg.NewPtrDescribeClientQuotasRequest())
+	if resp := admin.ask(ask).(*kmsg.DescribeClientQuotasResponse); resp.ErrorCode != 0 {
+		t.Errorf("the super user: %+v", resp)
+	}
+	alice := dialRaw(t, b)
+	alice.login("alice", "wonder")
+	if resp := alice.ask(ask).(*kmsg.DescribeClientQuotasResponse); resp.ErrorCode != kerr.ClusterAuthorizationFailed.Code {
+		t.Errorf("somebody else: %+v", resp)
 	}
 }

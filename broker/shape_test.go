@@ -113,7 +113,7 @@ func FuzzRequest(f *testing.F) {
 		if len(data) > 1<<16 {
 			return
 		}
-		r, err := b.decode(t.Context(), &frame{data: append([]byte(nil), data...)}, true)
+		r, err := b.decode(t.Context(), &frame{data: append([]byte(nil), data...)}, "")
 		if err == nil && !r.unsupported {
 			r.body.AppendTo(nil)
 		}
