@@ -102,6 +102,7 @@ type fetching struct {
 
 	lease   lease
 	results []commitlog.ReadResult
+	located []commitlog.FileRef
 }
 
 // fetchPart is one partition of a request.
@@ -235,8 +236,8 @@ func (f *fetching) read(ctx context.Context) (topics []fetchedTopic, bytes int, 
 			got, done = failedFetch(p.fetchKey.partition, int16(commitlog.KafkaCode(err))), true
 		}
 		done = done || got.errorCode != 0 || got.diverging != nil
-		bytes += len(got.records)
-		left -= len(got.records)
+		bytes += got.size()
+		left -= got.size()
 		if n := len(topics); n == 0 || topics[n-1].name != p.topic || topics[n-1].id != p.id {
 			topics = append(topics, fetchedTopic{name: p.topic, id: p.id})
 		}
@@ -262,6 +263,9 @@ func (f *fetching) readOne(ctx context.Context, p *fetchPart, left int, first bo
 	out := fetchedPartition{partition: part, committed: f.committedOnly(), records: []byte{}}
 	out.diverging = f.diverges(p)
 	want := min(left, int(p.maxBytes))
+	if out.diverging == nil && f.locate(p, &out, want, first) {
+		return out, nil
+	}
 	if out.diverging != nil || want <= 0 && !first {
 		want = 0
 	} else {
@@ -275,11 +279,7 @@ func (f *fetching) readOne(ctx context.Context, p *fetchPart, left int, first bo
 		out.highWatermark, out.lastStable, out.logStart = o.HighWatermark, o.LastStable, o.Start
 		return out, nil
 	}
-	upTo := commitlog.UpToHighWatermark
-	if f.committedOnly() {
-		upTo = commitlog.UpToLastStable
-	}
-	res, err := p.partition.log.Read(commitlog.ReadOptions{Offset: p.offset, MaxBytes: want, MinOneBatch: first, UpTo: upTo})
+	res, err := p.partition.log.Read(f.readOptions(p, want, first))
 	if err != nil {
 		f.b.readFault(p.partition, err)
 		f.lease.shrink(int64(want))
@@ -295,6 +295,38 @@ func (f *fetching) readOne(ctx context.Context, p *fetchPart, left int, first bo
 	out.records, out.aborted = res.Records, res.Aborted
 	out.highWatermark, out.lastStable, out.logStart = res.HighWatermark, res.LastStable, res.Start
 	return out, nil
+}
+
+func (f *fetching) readOptions(p *fetchPart, want int, first bool) commitlog.ReadOptions {
+	upTo := commitlog.UpToHighWatermark
+	if f.committedOnly() {
+		upTo = commitlog.UpToLastStable
+	}
+	return commitlog.ReadOptions{Offset: p.offset, MaxBytes: want, MinOneBatch: first, UpTo: upTo}
+}
+
+// locate finds what to send straight from a file, which takes no memory, and says
+// whether that is what the answer will be made of.
+func (f *fetching) locate(p *fetchPart, out *fetchedPartition, want int, first bool) bool {
+	if !sendsFiles(f.r.conn.net) {
+		return false
+	}
+	ref, ok := p.partition.log.Locate(f.readOptions(p, want, first))
+	if !ok {
+		return false
+	}
+	if out.committed {
+		var err error
+		if out.aborted, err = p.partition.log.AbortedTransactions(p.offset, ref.NextOffset); err != nil {
+			ref.Release()
+			return false // reading meets it again, and tells
+		}
+	}
+	f.located = append(f.located, ref)
+	p.partition.fetched(int(ref.Bytes))
+	out.located = ref
+	out.highWatermark, out.lastStable, out.logStart = ref.HighWatermark, ref.LastStable, ref.Start
+	return true
 }
 
 // diverges says where the client's log and the partition's part, if they do.
@@ -335,6 +367,10 @@ func (f *fetching) release() {
 		f.results[i].Release()
 	}
 	f.results = f.results[:0]
+	for i := range f.located {
+		f.located[i].Release()
+	}
+	f.located = f.located[:0]
 	f.lease.release()
 }
 
@@ -363,7 +399,7 @@ func (f *fetching) news(topics []fetchedTopic) []fetchedTopic {
 			if f.session.news(key, &p) || !f.incremental {
 				parts = append(parts, p)
 			}
-			if len(p.records) > 0 {
+			if p.size() > 0 {
 				answered[key] = true
 			}
 		}

@@ -121,7 +121,7 @@ func (f *shareFetching) run(ctx context.Context) reply {
 	buf := appendResponseHeader(make([]byte, 0, 256+f.bytes), f.r.correlation, taggedResponse(f.resp))
 	buf = f.resp.AppendTo(buf)
 	finishFrame(buf, len(buf))
-	return reply{body: &body{parts: [][]byte{buf}, throttleAt: throttleFirst(true), release: f.lease.release}, mute: throttle}
+	return reply{body: &body{parts: []bodyPart{{data: buf}}, throttleAt: throttleFirst(true), release: f.lease.release}, mute: throttle}
 }
 
 // answerAcks tells what came of acknowledgements, and which partitions cannot be

@@ -240,8 +240,11 @@ func (c *conn) write() {
 		err := c.send(&out, p.req, rep)
 		c.finished(pending{p.req, rep})
 		if err != nil {
-			if errors.Is(err, os.ErrDeadlineExceeded) {
+			switch {
+			case errors.Is(err, os.ErrDeadlineExceeded):
 				c.end("the client takes its answers too slowly")
+			case errors.Is(err, errShortFile):
+				c.end(err.Error())
 			}
 			return
 		}
@@ -277,8 +280,8 @@ func (c *conn) send(out *connWriter, r *request, rep reply) error {
 	case rep.none:
 		return nil
 	case rep.body != nil:
-		for _, part := range rep.body.parts {
-			sent += len(part)
+		for i := range rep.body.parts {
+			sent += rep.body.parts[i].size()
 		}
 		return out.writeParts(rep.body.parts)
 	case rep.resp == nil:
@@ -293,52 +296,6 @@ func (c *conn) send(out *connWriter, r *request, rep reply) error {
 		out.buf = nil
 	}
 	return err
-}
-
-// connWriter writes with a deadline for every part, so that a large answer to a
-// slow but living client goes through.
-type connWriter struct {
-	conn net.Conn
-	step time.Duration
-	buf  []byte
-}
-
-const writePartBytes = 1 << 20
-
-func (w *connWriter) writeBytes(b []byte) error {
-	for len(b) > 0 {
-		n := min(len(b), writePartBytes)
-		_ = w.conn.SetWriteDeadline(time.Now().Add(w.step))
-		if _, err := w.conn.Write(b[:n]); err != nil {
-			return err
-		}
-		b = b[n:]
-	}
-	return nil
-}
-
-// writeParts writes many parts with as few system calls as it can.
-func (w *connWriter) writeParts(parts [][]byte) error {
-	for len(parts) > 0 {
-		var group net.Buffers
-		total := 0
-		for len(parts) > 0 && (total == 0 || total+len(parts[0]) <= writePartBytes) {
-			group = append(group, parts[0])
-			total += len(parts[0])
-			parts = parts[1:]
-		}
-		if len(group) == 1 {
-			if err := w.writeBytes(group[0]); err != nil {
-				return err
-			}
-			continue
-		}
-		_ = w.conn.SetWriteDeadline(time.Now().Add(w.step))
-		if _, err := group.WriteTo(w.conn); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // drain lets the connection end once everything that was read is answered.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -140,7 +141,7 @@ func (rep *reply) tellThrottle() {
 	millis := int32(rep.mute.Milliseconds())
 	switch {
 	case rep.body != nil && rep.body.throttleAt > 0:
-		at := rep.body.parts[0][rep.body.throttleAt:]
+		at := rep.body.parts[0].data[rep.body.throttleAt:]
 		binary.BigEndian.PutUint32(at, uint32(max(millis, int32(binary.BigEndian.Uint32(at)))))
 	case rep.resp != nil:
 		if told, ok := rep.resp.(interface {
@@ -170,7 +171,7 @@ func refused(why string) reply { return reply{none: true, close: why} }
 // the frame's length and header, and parts that alternate with whatever else.
 // The parts are written as they are, in one go.
 type body struct {
-	parts [][]byte
+	parts []bodyPart
 	// throttleAt is where the throttle time is in the first part; 0 if there is none.
 	throttleAt int
 	release    func()
@@ -183,6 +184,16 @@ func throttleFirst(flexible bool) int {
 	}
 	return 4 + 4
 }
+
+// bodyPart is bytes of an answer: data, or a section of a file that nobody changes
+// until the body is released.
+type bodyPart struct {
+	data           []byte
+	file           *os.File
+	pos, fileBytes int64
+}
+
+func (p *bodyPart) size() int { return len(p.data) + int(p.fileBytes) }
 
 // errRequest is a request that cannot be answered: the connection ends.
 type errRequest struct {

@@ -24,7 +24,12 @@ type fetchedPartition struct {
 	aborted   []commitlog.AbortedTxn // read_committed only
 	committed bool                   // the client reads committed records only
 	records   []byte
+	// located is where records lie that were not read, if its Bytes are not zero.
+	located commitlog.FileRef
 }
+
+// size is how many bytes of records there are.
+func (p *fetchedPartition) size() int { return len(p.records) + int(p.located.Bytes) }
 
 type divergence struct {
 	epoch     int32
@@ -39,7 +44,7 @@ func failedFetch(partition int32, code int16) fetchedPartition {
 // encodeFetch makes an answer to Fetch as parts to be written one after the
 // other, records where they are. It is what kmsg's AppendTo would write, without
 // a copy of the records and without reflection.
-func encodeFetch(version int16, correlation, throttleMillis int32, code int16, session int32, topics []fetchedTopic) [][]byte {
+func encodeFetch(version int16, correlation, throttleMillis int32, code int16, session int32, topics []fetchedTopic) []bodyPart {
 	e := fetchEncoder{version: version, flexible: version >= 12, buf: make([]byte, 0, 256)}
 	e.buf = appendResponseHeader(e.buf, correlation, e.flexible)
 	e.int32(throttleMillis)
@@ -66,7 +71,7 @@ type fetchEncoder struct {
 
 type fetchCut struct {
 	at      int
-	records []byte
+	records bodyPart
 }
 
 func (e *fetchEncoder) topic(t *fetchedTopic) {
@@ -94,7 +99,7 @@ func (e *fetchEncoder) partition(p *fetchedPartition) {
 	if e.version >= 11 {
 		e.int32(-1) // no other replica to be preferred
 	}
-	e.records(p.records)
+	e.records(p)
 	if !e.flexible {
 		return
 	}
@@ -130,27 +135,28 @@ func (e *fetchEncoder) aborted(p *fetchedPartition) {
 
 // records writes the length of records, which is never null, and leaves their
 // place.
-func (e *fetchEncoder) records(records []byte) {
+func (e *fetchEncoder) records(p *fetchedPartition) {
+	size := p.size()
 	if e.flexible {
-		e.buf = binary.AppendUvarint(e.buf, uint64(len(records))+1)
+		e.buf = binary.AppendUvarint(e.buf, uint64(size)+1)
 	} else {
-		e.int32(int32(len(records)))
+		e.int32(int32(size))
 	}
-	if len(records) > 0 {
-		e.cuts = append(e.cuts, fetchCut{len(e.buf), records})
+	if size > 0 {
+		e.cuts = append(e.cuts, fetchCut{len(e.buf), bodyPart{data: p.records, file: p.located.File, pos: p.located.Pos, fileBytes: p.located.Bytes}})
 	}
 }
 
-func (e *fetchEncoder) finish() [][]byte {
-	parts := make([][]byte, 0, 2*len(e.cuts)+1)
+func (e *fetchEncoder) finish() []bodyPart {
+	parts := make([]bodyPart, 0, 2*len(e.cuts)+1)
 	from, total := 0, len(e.buf)
 	for _, c := range e.cuts {
-		parts = append(parts, e.buf[from:c.at], c.records)
+		parts = append(parts, bodyPart{data: e.buf[from:c.at]}, c.records)
 		from = c.at
-		total += len(c.records)
+		total += c.records.size()
 	}
 	if from < len(e.buf) {
-		parts = append(parts, e.buf[from:])
+		parts = append(parts, bodyPart{data: e.buf[from:]})
 	}
 	finishFrame(e.buf, total)
 	return parts

@@ -178,7 +178,7 @@ func (f *fetchSession) news(key fetchKey, p *fetchedPartition) bool {
 	if s == nil {
 		return false
 	}
-	news := !s.told || len(p.records) > 0 || p.errorCode != 0 || p.diverging != nil ||
+	news := !s.told || p.size() > 0 || p.errorCode != 0 || p.diverging != nil ||
 		p.highWatermark != s.highWatermark || p.logStart != s.logStart
 	s.told, s.highWatermark, s.logStart = p.errorCode == 0, p.highWatermark, p.logStart
 	return news

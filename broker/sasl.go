@@ -235,6 +235,6 @@ func (c *conn) bareToken(f *frame) bool {
 	c.inFlight.Add(1)
 	out := append([]byte{0, 0, 0, 0}, token...)
 	finishFrame(out, len(out))
-	c.replies <- pending{&request{conn: c}, reply{body: &body{parts: [][]byte{out}}}}
+	c.replies <- pending{&request{conn: c}, reply{body: &body{parts: []bodyPart{{data: out}}}}}
 	return true
 }

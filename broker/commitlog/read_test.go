@@ -32,39 +32,6 @@ func filled(t *testing.T, n int) *Log {
 	return l
 }
 
-// TestLocateFindsWhatReadReads: the bytes at the reference are those that Read gives.
-func TestLocateFindsWhatReadReads(t *testing.T) {
-	l := filled(t, 60)
-	for offset := int64(0); offset <= 120; offset += 7 {
-		for _, o := range []ReadOptions{{MaxBytes: 1 << 20}, {MaxBytes: 300}, {MaxBytes: 1, MinOneBatch: true}, {MaxBytes: 1}} {
-			o.Offset = offset
-			read, err := l.Read(o)
-			if err != nil {
-				t.Fatal(err)
-			}
-			ref, err := l.Locate(o)
-			if err != nil {
-				t.Fatal(err)
-			}
-			p := make([]byte, ref.Bytes)
-			if ref.Bytes > 0 {
-				if _, err := ref.File.ReadAt(p, ref.Pos); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if !bytes.Equal(p, read.Records) || ref.NextOffset != read.NextOffset {
-				t.Errorf("%+v: %d bytes to offset %d, Read gives %d to %d", o, ref.Bytes, ref.NextOffset, len(read.Records), read.NextOffset)
-			}
-			ref.Release()
-			ref.Release()
-			read.Release()
-			read.Release()
-		}
-	}
-	_, err := l.Locate(ReadOptions{Offset: 121})
-	wantCode(t, err, CodeOffsetOutOfRange)
-}
-
 // TestEmptyReadsAreEmptyNotNull: null record bytes break clients.
 func TestEmptyReadsAreEmptyNotNull(t *testing.T) {
 	l := filled(t, 1)
@@ -121,30 +88,6 @@ func TestRecentBatchesComeFromMemory(t *testing.T) {
 	if values, _ := readAll(t, l, 390, UpToEnd); len(values) != 12 || values[11] != "after" {
 		t.Errorf("%d values", len(values))
 	}
-}
-
-// TestReadersKeepRemovedSegments: retention does not pull the file from under a reader.
-func TestReadersKeepRemovedSegments(t *testing.T) {
-	l := filled(t, 60)
-	ref, err := l.Locate(ReadOptions{Offset: 0, MaxBytes: 1 << 20})
-	if err != nil {
-		t.Fatal(err)
-	}
-	before := make([]byte, ref.Bytes)
-	if _, err := ref.File.ReadAt(before, ref.Pos); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := l.DeleteRecordsBefore(100); err != nil {
-		t.Fatal(err)
-	}
-	if r, err := l.Retain(l.options.Now()); err != nil || r.Segments == 0 {
-		t.Fatal(r, err)
-	}
-	after := make([]byte, ref.Bytes)
-	if _, err := ref.File.ReadAt(after, ref.Pos); err != nil || !bytes.Equal(before, after) {
-		t.Error("the bytes are gone:", err)
-	}
-	ref.Release()
 }
 
 // TestTimestampOfAnOffset looks up every offset of a log with many segments.

@@ -96,6 +96,12 @@ func (t *tail) find(offset int64) (*chunk, []byte) {
 	return nil, nil
 }
 
+// has says whether find would find the offset.
+func (t *tail) has(offset int64) bool {
+	n := len(t.chunks)
+	return n > 0 && offset >= t.chunks[0].first && offset < t.chunks[n-1].next
+}
+
 func (t *tail) reset() {
 	for _, c := range t.chunks {
 		c.release()
