@@ -50,7 +50,7 @@ func TestBearerTokensReachRegistryAndBrokers(t *testing.T) {
 		{"a file for brokers", "", "words", []string{"topic", "list", "--bearer-token-file", file}},
 		{"a variable for brokers", token, "words", []string{"topic", "list"}},
 		{"a stale one for brokers", "", "does not take this token", []string{"topic", "list", "--bearer-token-file", stale}},
-		{"none for brokers", "", "no broker answers", []string{"topic", "list"}},
+		{"none for brokers", "", "wants to know who you are", []string{"topic", "list"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Setenv(bearerEnv, c.env)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -125,14 +126,16 @@ func (c *connection) openKafka(ctx context.Context, opts ...kgo.Opt) (*kgo.Clien
 	if err != nil {
 		return nil, fmt.Errorf("--kafka: %w", err)
 	}
+	began := ctx
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	if err := client.Ping(ctx); err != nil {
 		client.Close()
-		if why := c.notLetIn(err); why != nil {
-			return nil, why
+		why := c.notLetIn(err)
+		if why == nil || errors.Is(err, kerr.UnsupportedSaslMechanism) {
+			why = cmp.Or(c.firstCause(began, err), why, c.noBroker(err))
 		}
-		return nil, fmt.Errorf("no broker answers at %s: start one with `dovetail serve`, or name another with --kafka or DOVETAIL_KAFKA (%w)", c.kafka, err)
+		return nil, why
 	}
 	return client, nil
 }

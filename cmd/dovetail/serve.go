@@ -164,6 +164,7 @@ func serve(ctx context.Context, s serveSettings, stderr interface{ Write([]byte)
 	if err != nil {
 		return exitStatus{2, err}
 	}
+	s.warnOfAdvertised(ctx, log)
 	for _, name := range s.unknownVariables {
 		log.Warn("no setting has the name of this environment variable", "variable", name, "advice", "see dovetail serve --help")
 	}
@@ -235,7 +236,7 @@ func serve(ctx context.Context, s serveSettings, stderr interface{ Write([]byte)
 	pages := &consoles{rest: api, broker: b.Addr(""), secure: secure, log: log}
 	defer pages.close()
 	web.open(reg, j, api, map[string]http.Handler{"serde": service.Handler(converter, service.HandlerOptions{}), "console": pages,
-		"broker": trafficHandler{broker: b, secure: secure}})
+		"broker": trafficHandler{broker: b, secure: secure, ready: web.ready}})
 	log.Info("ready", "registry", scheme+"://"+listener.Addr().String(), "broker", b.Addr("").String(),
 		"console", scheme+"://"+listener.Addr().String()+"/console/",
 		"data", s.dataDir, "version", versionString(), "took", time.Since(began).Round(time.Millisecond).String())

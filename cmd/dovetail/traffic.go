@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -20,6 +21,7 @@ import (
 //	GET /broker/topics/{topic}    the same of one
 //	GET /broker/groups            lag of all groups, in records and in seconds
 //	GET /broker/groups/{group}    the same of one
+//	GET /broker/faults            what is wrong now, and what to do about it
 //
 // Who must say who he is sees what ACLs let him describe.
 
@@ -96,6 +98,7 @@ type partitionLag struct {
 type trafficHandler struct {
 	broker *broker.Broker
 	secure *security
+	ready  func(context.Context) error // of the registry; nil is ready
 }
 
 // ServeHTTP implements http.Handler.
@@ -145,8 +148,10 @@ func (h trafficHandler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 			out.Groups = append(out.Groups, lagJSON(g))
 		}
 		answerJSON(rw, http.StatusOK, out)
+	case "faults":
+		h.faults(r.Context(), rw, viewer)
 	default:
-		answerError(rw, http.StatusNotFound, "there are /broker/topics and /broker/groups")
+		answerError(rw, http.StatusNotFound, "there are /broker/topics, /broker/groups and /broker/faults")
 	}
 }
 

@@ -28,7 +28,7 @@ func TestTrafficAnswersWhatIsThere(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = b.Close(context.Background()) })
 	for path, want := range map[string]int{
-		"/broker/topics": 200, "/broker/groups": 200, "/broker/topics/none": 404, "/broker/groups/a/b": 404, "/broker": 404, "/broker/x": 404,
+		"/broker/topics": 200, "/broker/groups": 200, "/broker/topics/none": 404, "/broker/groups/a/b": 404, "/broker": 404, "/broker/faults": 200, "/broker/x": 404,
 	} {
 		if got := ask(http.MethodGet, path); got != want {
 			t.Errorf("GET %s: %d, want %d", path, got, want)
