@@ -25,7 +25,7 @@ import (
 // -1 is the latest offset that the client may read, -2 the earliest. Without
 // tiered storage everything is local: -4 and -6 are the earliest, and -5 is
 // answered with no offset.
-func (b *Broker) listOffsets(_ context.Context, r *request) reply {
+func (b *Broker) listOffsets(ctx context.Context, r *request) reply {
 	req := r.body.(*kmsg.ListOffsetsRequest)
 	resp := req.ResponseKind().(*kmsg.ListOffsetsResponse)
 	for i := range req.Topics {
@@ -52,7 +52,7 @@ func (b *Broker) listOffsets(_ context.Context, r *request) reply {
 			case t == nil || t.partition(p.Partition) == nil:
 				o.ErrorCode = kerr.UnknownTopicOrPartition.Code
 			default:
-				listOffset(t.partition(p.Partition), req, p, &o)
+				listOffset(t.partition(p.Partition), b.room(ctx), req, p, &o)
 			}
 			if req.Version == 0 && o.ErrorCode == 0 && o.Offset >= 0 {
 				o.OldStyleOffsets = []int64{o.Offset}
@@ -74,7 +74,7 @@ const (
 	earliestUploadOffset = -6
 )
 
-func listOffset(p *Partition, req *kmsg.ListOffsetsRequest, asked *kmsg.ListOffsetsRequestTopicPartition, out *kmsg.ListOffsetsResponseTopicPartition) {
+func listOffset(p *Partition, room commitlog.Room, req *kmsg.ListOffsetsRequest, asked *kmsg.ListOffsetsRequestTopicPartition, out *kmsg.ListOffsetsResponseTopicPartition) {
 	known := int32(-1)
 	if req.Version >= 4 {
 		known = asked.CurrentLeaderEpoch
@@ -98,7 +98,7 @@ func listOffset(p *Partition, req *kmsg.ListOffsetsRequest, asked *kmsg.ListOffs
 	case ts == latestTieredOffset && req.Version >= 9:
 		found(-1, -1, -1)
 	case ts == maxTimestampOffset && req.Version >= 7, ts >= 0:
-		point, ok, err := lookUpTime(p.log, ts)
+		point, ok, err := lookUpTime(p.log, ts, room)
 		switch {
 		case err != nil:
 			out.ErrorCode = int16(commitlog.KafkaCode(err))
@@ -112,9 +112,9 @@ func listOffset(p *Partition, req *kmsg.ListOffsetsRequest, asked *kmsg.ListOffs
 	}
 }
 
-func lookUpTime(log *commitlog.Log, timestamp int64) (commitlog.Point, bool, error) {
+func lookUpTime(log *commitlog.Log, timestamp int64, room commitlog.Room) (commitlog.Point, bool, error) {
 	if timestamp == maxTimestampOffset {
-		return log.MaxTimestamp()
+		return log.MaxTimestamp(room)
 	}
-	return log.OffsetForTimestamp(timestamp)
+	return log.OffsetForTimestamp(timestamp, room)
 }

@@ -218,7 +218,7 @@ func (s *coordinatorShard) replay(ctx context.Context, part *Partition) error {
 				err = b.CheckCRC()
 			}
 			if err == nil {
-				err = s.replayBatch(b, &records)
+				err = s.replayBatch(ctx, b, &records)
 			}
 			if err != nil {
 				read.Release()
@@ -233,7 +233,7 @@ func (s *coordinatorShard) replay(ctx context.Context, part *Partition) error {
 	return nil
 }
 
-func (s *coordinatorShard) replayBatch(b record.Batch, records *int) error {
+func (s *coordinatorShard) replayBatch(ctx context.Context, b record.Batch, records *int) error {
 	if b.IsControl() {
 		m, ok, err := b.Control()
 		if err == nil && ok {
@@ -241,7 +241,9 @@ func (s *coordinatorShard) replayBatch(b record.Batch, records *int) error {
 		}
 		return err
 	}
-	it, err := b.Records(maxCoordinatorBatchBytes)
+	opened := b.Open(record.OpenOptions{MaxBytes: maxCoordinatorBatchBytes, Room: s.b.room(ctx)})
+	defer opened.Close()
+	it, err := opened.Records()
 	if err != nil {
 		return err
 	}

@@ -335,14 +335,14 @@ func (s *shareCoordinators) deleteGroup(id string) (code int16) {
 }
 
 // startOf is where a share partition of a group begins that has no state yet.
-func (s *shareCoordinators) startOf(id string, p *Partition) (int64, error) {
+func (s *shareCoordinators) startOf(ctx context.Context, id string, p *Partition) (int64, error) {
 	o := p.offsets()
 	switch reset, age := s.b.groupConfigs.reset(id); {
 	case reset == resetEarliest:
 		return o.Start, nil
 	case reset == resetByDuration:
 		since := s.b.opts.Now().Add(-age).UnixMilli()
-		found, ok, err := p.log.OffsetForTimestamp(since)
+		found, ok, err := p.log.OffsetForTimestamp(since, s.b.room(ctx))
 		if err != nil {
 			return 0, err
 		}

@@ -124,7 +124,7 @@ func (p *shareReading) open(ctx context.Context, shard *shareShard) bool {
 		p.err = known
 		return false
 	}
-	start, err := b.shares.startOf(p.key.Group, p.partition)
+	start, err := b.shares.startOf(ctx, p.key.Group, p.partition)
 	if err != nil {
 		p.err = kerr.KafkaStorageError
 		return false

@@ -32,12 +32,18 @@ func (b *Broker) open(ctx context.Context, batch record.Batch) *record.Opened {
 	if batch.Codec() == record.None {
 		return batch.Open(record.OpenOptions{})
 	}
+	return batch.Open(record.OpenOptions{Room: b.room(ctx)})
+}
+
+// room is the budget for what one batch, or one after the other, opens to. Who asks waits
+// until there is some, or ctx ends.
+func (b *Broker) room(ctx context.Context) func(n int) error {
 	l := &lease{from: b.unpacking}
-	return batch.Open(record.OpenOptions{Room: func(n int) error {
+	return func(n int) error {
 		if n < 0 {
 			l.shrink(int64(-n))
 			return nil
 		}
 		return l.grow(ctx, int64(n))
-	}})
+	}
 }

@@ -3,6 +3,7 @@ package broker
 import (
 	"bytes"
 	"context"
+	"errors"
 	"runtime"
 	gometrics "runtime/metrics"
 	"sync"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/dovetail-dev/dovetail/broker/record"
 )
@@ -206,5 +208,78 @@ func TestNoHeaderGetsABatchPastTheValidator(t *testing.T) {
 				t.Errorf("byte %d of the header is %#x: a bad record is appended at offset %d", at, set, out.BaseOffset)
 			}
 		}
+	}
+}
+
+// TestLookingForATimeStaysWithinTheBudget has more clients look for records by time in
+// compressed batches than there is room for what the batches open to.
+func TestLookingForATimeStaysWithinTheBudget(t *testing.T) {
+	const memory, zeros, clients = 64 << 20, 6 << 20, 20
+	b := startBroker(t, func(o *Options) { o.Limits.MemoryBytes = memory })
+	newTopic(t, b, "t")
+	writer := dialRaw(t, b)
+	batch := bomb(t, record.Zstd, zeros)
+	if out := produced(writer.ask(produceRequest("t", -1, batch))); out.ErrorCode != 0 {
+		t.Fatalf("%+v", out)
+	}
+	eventually(t, "the batch is closed again", func() bool { return b.unpacking.inUse() == 0 })
+	ask := at(4, &kmsg.ListOffsetsRequest{ReplicaID: -1, Topics: []kmsg.ListOffsetsRequestTopic{{Topic: "t",
+		Partitions: []kmsg.ListOffsetsRequestTopicPartition{{CurrentLeaderEpoch: -1, Timestamp: 1_700_000_000_000}}}}})
+
+	// Nothing is opened while others have used the budget up.
+	all := lease{from: b.unpacking}
+	if err := all.grow(t.Context(), b.unpacking.limit); err != nil {
+		t.Fatal(err)
+	}
+	var waiting []*rawClient
+	for range clients {
+		c := dialRaw(t, b)
+		c.write(frameOf(ask, 1))
+		waiting = append(waiting, c)
+	}
+	eventually(t, "all wait for room", func() bool {
+		b.unpacking.mu.Lock()
+		defer b.unpacking.mu.Unlock()
+		return len(b.unpacking.waiting) == clients
+	})
+	// One that goes away leaves the line, and is no fault of the log.
+	_ = waiting[0].conn.Close()
+	all.release()
+	for _, c := range waiting[1:] {
+		if got := c.answerTo(ask, 1).(*kmsg.ListOffsetsResponse).Topics[0].Partitions[0]; got.ErrorCode != 0 || got.Offset != 0 || got.Timestamp != 1_700_000_000_000 {
+			t.Errorf("%+v", got)
+		}
+	}
+	eventually(t, "everything is given back", func() bool { return b.unpacking.inUse() == 0 })
+	if got := writer.ask(ask).(*kmsg.ListOffsetsResponse).Topics[0].Partitions[0]; got.ErrorCode != 0 {
+		t.Errorf("afterwards: %+v", got)
+	}
+}
+
+// TestAShareGroupThatBeginsByTimePaysForWhatItOpens looks for where a share group begins.
+func TestAShareGroupThatBeginsByTimePaysForWhatItOpens(t *testing.T) {
+	b := startBroker(t)
+	p := newTopic(t, b, "t")
+	if out := produced(dialRaw(t, b).ask(produceRequest("t", -1, bomb(t, record.Gzip, 1<<20)))); out.ErrorCode != 0 {
+		t.Fatalf("%+v", out)
+	}
+	alter := at(1, &kmsg.IncrementalAlterConfigsRequest{Resources: []kmsg.IncrementalAlterConfigsRequestResource{{ResourceType: kmsg.ConfigResourceTypeGroupConfig, ResourceName: "queue",
+		Configs: []kmsg.IncrementalAlterConfigsRequestResourceConfig{{Name: "share.auto.offset.reset", Value: kmsg.StringPtr("by_duration:P9999D")}}}}})
+	if resp := dialRaw(t, b).ask(alter).(*kmsg.IncrementalAlterConfigsResponse); resp.Resources[0].ErrorCode != 0 {
+		t.Fatalf("%+v", resp)
+	}
+	eventually(t, "the batch is closed again", func() bool { return b.unpacking.inUse() == 0 })
+	all := lease{from: b.unpacking}
+	if err := all.grow(t.Context(), b.unpacking.limit); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if at, err := b.shares.startOf(ctx, "queue", p); !errors.Is(err, context.Canceled) {
+		t.Errorf("without room: offset %d, %v", at, err)
+	}
+	all.release()
+	if at, err := b.shares.startOf(t.Context(), "queue", p); err != nil || at != 0 {
+		t.Errorf("with room: offset %d, %v", at, err)
 	}
 }

@@ -115,7 +115,7 @@ func TestLogAppendTimeIsStamped(t *testing.T) {
 	if a.LogAppendTime != noon.UnixMilli() || got.MaxTimestamp() != noon.UnixMilli() || got.TimestampType() != record.LogAppendTime || got.CheckCRC() != nil {
 		t.Errorf("%+v, max %d, %v", a, got.MaxTimestamp(), got.CheckCRC())
 	}
-	found, ok, err := l.OffsetForTimestamp(noon.UnixMilli())
+	found, ok, err := l.OffsetForTimestamp(noon.UnixMilli(), nil)
 	if err != nil || !ok || found.Timestamp != noon.UnixMilli() {
 		t.Errorf("%+v, %v, %v", found, ok, err)
 	}

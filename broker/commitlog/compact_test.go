@@ -156,7 +156,7 @@ func TestCompactedBatchesSayTheirOwnMaxTimestamp(t *testing.T) {
 	if got := record.Batch(r.Records).MaxTimestamp(); got != 1_700_000_000_000 {
 		t.Errorf("%d", got)
 	}
-	if found, ok, err := l.MaxTimestamp(); err != nil || !ok || found.Offset != 0 {
+	if found, ok, err := l.MaxTimestamp(nil); err != nil || !ok || found.Offset != 0 {
 		t.Errorf("%+v, %v, %v", found, ok, err)
 	}
 }
@@ -272,7 +272,7 @@ func TestEmptiedBatchIsABareHeader(t *testing.T) {
 		if timestamp, _, ok, err := l.segments[0].times.lastPoint(); err != nil || !ok || timestamp != 1 {
 			t.Errorf("the time index ends at %d, %v, %v", timestamp, ok, err)
 		}
-		if found, ok, err := l.MaxTimestamp(); err != nil || !ok || found.Offset != 1 {
+		if found, ok, err := l.MaxTimestamp(nil); err != nil || !ok || found.Offset != 1 {
 			t.Errorf("%+v, %v, %v", found, ok, err)
 		}
 		if at, ok, err := l.TimestampAt(0); err != nil || !ok || at != 900 {

@@ -161,7 +161,7 @@ func answers(t *testing.T, l *Log) string {
 		found = append(found, record.Batch(r.Records).BaseOffset())
 		r.Release()
 	}
-	point, ok, err := l.OffsetForTimestamp(1_700_000_000_000)
+	point, ok, err := l.OffsetForTimestamp(1_700_000_000_000, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -443,7 +443,7 @@ func FuzzFolder(f *testing.F) {
 			r.Release()
 		}
 		l.AbortedTransactions(o.Start, o.End)
-		l.OffsetForTimestamp(0)
+		l.OffsetForTimestamp(0, nil)
 		if a, err := l.Append(background, batchOf(t, record.BatchOptions{}, "x"), AppendOptions{}); err == nil && a.BaseOffset != o.End {
 			t.Fatalf("appended at %d, the log ended at %d", a.BaseOffset, o.End)
 		}

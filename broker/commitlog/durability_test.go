@@ -208,10 +208,10 @@ func TestManyAppendersAndReaders(t *testing.T) {
 				fail <- err
 			}
 			l.ActiveProducers()
-			if _, _, err := l.MaxTimestamp(); err != nil {
+			if _, _, err := l.MaxTimestamp(nil); err != nil {
 				fail <- err
 			}
-			if _, _, err := l.OffsetForTimestamp(1_700_000_000_000); err != nil {
+			if _, _, err := l.OffsetForTimestamp(1_700_000_000_000, nil); err != nil {
 				fail <- err
 			}
 			l.Segments()

@@ -16,8 +16,10 @@ type Point struct {
 
 // OffsetForTimestamp returns the first record, by offset, whose timestamp is at
 // least the given one; ok is false if there is none. It looks up to the log end;
-// the caller compares with the high watermark or the last stable offset.
-func (l *Log) OffsetForTimestamp(timestamp int64) (found Point, ok bool, err error) {
+// the caller compares with the high watermark or the last stable offset. room is asked
+// about the memory that a batch needs which is read and opened for it, one at a time, as
+// [record.OpenOptions] says; its error is returned as it is.
+func (l *Log) OffsetForTimestamp(timestamp int64, room Room) (found Point, ok bool, err error) {
 	start := l.StartOffset()
 	from := start
 	for {
@@ -27,9 +29,13 @@ func (l *Log) OffsetForTimestamp(timestamp int64) (found Point, ok bool, err err
 		}
 		largest, _, hasEntries, err := s.times.lastPoint()
 		if err == nil && (isActive || !hasEntries || largest >= timestamp) {
-			found, ok, err = s.findTimestamp(timestamp, start)
+			found, ok, err = s.findTimestamp(timestamp, start, room)
 		}
 		s.release()
+		var none noRoom
+		if errors.As(err, &none) {
+			return found, false, none.error
+		}
 		if err != nil {
 			return found, false, l.readFault(s, from, 0, err)
 		}
@@ -40,7 +46,44 @@ func (l *Log) OffsetForTimestamp(timestamp int64) (found Point, ok bool, err err
 	}
 }
 
-func (s *segment) findTimestamp(timestamp, start int64) (found Point, ok bool, err error) {
+// Room is asked before memory is taken for n bytes, and told with a negative n what is
+// given back. Nil means that nobody has to be asked.
+type Room func(n int) error
+
+// noRoom is an error of a Room, which is none of the log.
+type noRoom struct{ error }
+
+func (r Room) take(n int) error {
+	if r == nil {
+		return nil
+	}
+	if err := r(n); err != nil {
+		return noRoom{err}
+	}
+	return nil
+}
+
+func (r Room) giveBack(n int) {
+	if r != nil {
+		_ = r(-n)
+	}
+}
+
+// options are those to open a batch with.
+func (r Room) options() record.OpenOptions {
+	if r == nil {
+		return record.OpenOptions{}
+	}
+	return record.OpenOptions{Room: func(n int) error {
+		if n < 0 {
+			r.giveBack(-n)
+			return nil
+		}
+		return r.take(n)
+	}}
+}
+
+func (s *segment) findTimestamp(timestamp, start int64, room Room) (found Point, ok bool, err error) {
 	offset, err := s.times.lookup(timestamp)
 	if err != nil {
 		return found, false, err
@@ -49,8 +92,8 @@ func (s *segment) findTimestamp(timestamp, start int64) (found Point, ok bool, e
 	if err != nil {
 		return found, false, err
 	}
-	err = s.scanMatching(pos, func(b record.Batch) bool { return b.MaxTimestamp() >= timestamp && b.LastOffset() >= start }, func(b record.Batch) error {
-		found, ok, err = firstRecord(b, func(t, offset int64) bool { return t >= timestamp && offset >= start })
+	err = s.scanMatching(pos, func(b record.Batch) bool { return b.MaxTimestamp() >= timestamp && b.LastOffset() >= start }, room, func(b record.Batch) error {
+		found, ok, err = firstRecord(b, room, func(t, offset int64) bool { return t >= timestamp && offset >= start })
 		if err == nil && ok {
 			return errStop
 		}
@@ -117,12 +160,20 @@ func (s *segment) timestampAt(offset, pos int64) (timestamp int64, ok bool, err 
 }
 
 // scanMatching calls f with the whole of each batch from pos on whose header matches.
-func (s *segment) scanMatching(pos int64, match func(record.Batch) bool, f func(record.Batch) error) error {
+func (s *segment) scanMatching(pos int64, match func(record.Batch) bool, room Room, f func(record.Batch) error) error {
 	_, err := s.scan(pos, s.sizeBytes.Load(), true, func(header record.Batch, pos int64) error {
 		if !match(header) {
 			return nil
 		}
-		b, err := s.readBatch(header, pos)
+		size, err := record.SizeBytes(header)
+		if err != nil {
+			return err
+		}
+		if err := room.take(size); err != nil {
+			return err
+		}
+		defer room.giveBack(size)
+		b, err := s.readBatch(size, pos)
 		if err != nil {
 			return err
 		}
@@ -131,12 +182,8 @@ func (s *segment) scanMatching(pos int64, match func(record.Batch) bool, f func(
 	return err
 }
 
-// readBatch reads the whole of a batch whose header is known.
-func (s *segment) readBatch(header record.Batch, pos int64) (record.Batch, error) {
-	size, err := record.SizeBytes(header)
-	if err != nil {
-		return nil, err
-	}
+// readBatch reads the whole of a batch whose size is known.
+func (s *segment) readBatch(size int, pos int64) (record.Batch, error) {
 	f, err := s.open()
 	if err != nil {
 		return nil, err
@@ -152,8 +199,10 @@ func (s *segment) readBatch(header record.Batch, pos int64) (record.Batch, error
 }
 
 // firstRecord returns the first record of a batch that matches.
-func firstRecord(b record.Batch, match func(timestamp, offset int64) bool) (Point, bool, error) {
-	it, err := b.Records(0)
+func firstRecord(b record.Batch, room Room, match func(timestamp, offset int64) bool) (Point, bool, error) {
+	opened := b.Open(room.options())
+	defer opened.Close()
+	it, err := opened.Records()
 	if err != nil {
 		return Point{}, false, err
 	}
@@ -172,8 +221,8 @@ func firstRecord(b record.Batch, match func(timestamp, offset int64) bool) (Poin
 }
 
 // MaxTimestamp returns the first record that has the log's largest timestamp; ok is
-// false for an empty log and for records without timestamps.
-func (l *Log) MaxTimestamp() (found Point, ok bool, err error) {
+// false for an empty log and for records without timestamps. room is as for OffsetForTimestamp.
+func (l *Log) MaxTimestamp(room Room) (found Point, ok bool, err error) {
 	largest := int64(record.NoTimestamp)
 	l.amu.Lock()
 	l.mu.RLock()
@@ -196,7 +245,7 @@ func (l *Log) MaxTimestamp() (found Point, ok bool, err error) {
 	if err != nil || largest < 0 {
 		return found, false, err
 	}
-	return l.OffsetForTimestamp(largest)
+	return l.OffsetForTimestamp(largest, room)
 }
 
 // EpochEnd returns the largest epoch at or below the one asked for and the offset

@@ -107,22 +107,22 @@ func TestLookupByTimestamp(t *testing.T) {
 	l := openTimed(t, vfs.NewMem(), 10, func(c *Config) { c.IndexIntervalBytes = 150 })
 	defer l.Close()
 	for ms := int64(-5); ms < 9001; ms += 250 {
-		found, ok, err := l.OffsetForTimestamp(ms)
+		found, ok, err := l.OffsetForTimestamp(ms, nil)
 		want := max(ms+999, 0) / 1000
 		if err != nil || !ok || found.Offset != want || found.Timestamp != want*1000 {
 			t.Fatalf("%d ms: %+v, %v, %v, want offset %d", ms, found, ok, err, want)
 		}
 	}
-	if _, ok, err := l.OffsetForTimestamp(9001); ok || err != nil {
+	if _, ok, err := l.OffsetForTimestamp(9001, nil); ok || err != nil {
 		t.Error("found what is not there", err)
 	}
-	if found, ok, err := l.MaxTimestamp(); err != nil || !ok || found.Offset != 9 {
+	if found, ok, err := l.MaxTimestamp(nil); err != nil || !ok || found.Offset != 9 {
 		t.Errorf("%+v, %v, %v", found, ok, err)
 	}
 	if _, err := l.DeleteRecordsBefore(4); err != nil {
 		t.Fatal(err)
 	}
-	if found, _, _ := l.OffsetForTimestamp(0); found.Offset != 4 {
+	if found, _, _ := l.OffsetForTimestamp(0, nil); found.Offset != 4 {
 		t.Errorf("below the log start: %+v", found)
 	}
 }
