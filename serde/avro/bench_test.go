@@ -13,6 +13,10 @@ func benchShape[T any](b *testing.B, name string, s *avro.Schema, v T) {
 	}
 	data := mustMarshal(s, &v)
 	buf := make([]byte, 0, 1<<17)
+	checker, err := avro.NewValidator(s, avro.ValidateOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
 	var used T
 	for _, c := range []struct {
 		name string
@@ -25,6 +29,7 @@ func benchShape[T any](b *testing.B, name string, s *avro.Schema, v T) {
 		{"decode-used", func() error { return avro.Unmarshal(s, data, &used) }},
 		{"decode-any", func() error { var x any; return avro.Unmarshal(s, data, &x) }},
 		{"validate", func() error { return avro.Validate(s, data, avro.ValidateOptions{}) }},
+		{"validator", func() error { return checker.Validate(data) }},
 		{"validate-no-utf8", func() error { return avro.Validate(s, data, avro.ValidateOptions{SkipUTF8: true}) }},
 		{"json", func() error { _, err := avro.AppendJSON(buf, s, data); return err }},
 	} {

@@ -315,8 +315,7 @@ type ValidateOptions struct {
 }
 
 func validate(p planned, data []byte, text bool) error {
-	w := walker{buf: data, text: text}
-	if w.record(p.walk, 0) == len(data) {
+	if p.walk.walksOver(data, text) {
 		return nil
 	}
 	c := cursor{buf: data}

@@ -77,7 +77,7 @@ type decOp struct {
 	size    uintptr // of an item or of zeroed memory
 	sub     *decProg
 	subs    []*decProg
-	walk    []walkOp
+	walk    *walkProg
 	plan    *plan
 	mean    *avro.Node // whose logical type tells what the bytes mean
 	typ     reflect.Type
@@ -107,7 +107,7 @@ type decCompiler struct {
 }
 
 func compileDecode(g *engine, p *plan, t reflect.Type) (*decProg, error) {
-	c := &decCompiler{eng: g, walks: &walkCompiler{progs: map[*plan]*walkProg{}}, progs: map[typeKey]*decProg{}}
+	c := &decCompiler{eng: g, walks: newWalkCompiler(), progs: map[typeKey]*decProg{}}
 	return c.prog(p, t)
 }
 
@@ -437,17 +437,14 @@ func readerSymbols(p *plan) []string {
 // skip walks over a value that the Go type does not have.
 func (c *decCompiler) skip(ops []decOp, p *plan, path string) []decOp {
 	walk := c.walks.prog(p)
-	ws := walk.ops
-	if walk.recursive {
-		ws = []walkOp{{code: wRecord, progs: []*walkProg{walk}}}
-	}
-	if len(ws) == 0 {
+	if len(walk.ops) == 1 { // the end
 		return ops
 	}
-	if len(ws) == 1 {
-		op := decOp{n: ws[0].n, walk: ws, plan: p, mean: p.r, path: path}
-		switch ws[0].code {
-		case wSkip:
+	if len(walk.ops) == 2 && !walk.recursive {
+		first := walk.ops[0]
+		op := decOp{n: first.n, walk: walk, plan: p, mean: p.r, path: path}
+		switch first.code {
+		case wSkip, wSkip8:
 			op.code = dSkipFixed
 			return append(ops, op)
 		case wInt:
@@ -456,14 +453,14 @@ func (c *decCompiler) skip(ops []decOp, p *plan, path string) []decOp {
 		case wLong:
 			op.code = dSkipLong
 			return append(ops, op)
-		case wBytes, wString:
-			if ws[0].code == wBytes || !c.eng.text {
+		case wBytes, wStrings:
+			if first.code == wBytes || first.n == 1 && !c.eng.text {
 				op.code = dSkipBytes
 				return append(ops, op)
 			}
 		}
 	}
-	return append(ops, decOp{code: dSkip, walk: ws, plan: p, mean: p.r, path: path})
+	return append(ops, decOp{code: dSkip, walk: walk, plan: p, mean: p.r, path: path})
 }
 
 func (c *decCompiler) field(ops []decOp, p *plan, f goField, off uintptr, path string) ([]decOp, error) {

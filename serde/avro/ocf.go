@@ -220,8 +220,8 @@ func (r *OCFReader) Next() bool {
 			return false
 		}
 	}
-	w := walker{buf: r.block, zeros: r.zeros}
-	r.end = w.record(r.walk.walk, r.pos)
+	w := walker{buf: r.block, progs: r.walk.walk.all, zeros: r.zeros}
+	r.end = w.all(r.walk.walk, r.pos)
 	if r.end < 0 {
 		c := cursor{buf: r.block, zeros: r.zeros}
 		c.check(r.walk.plan, r.pos, false)

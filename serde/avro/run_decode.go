@@ -333,8 +333,11 @@ func (d *decoder) step(op *decOp, base unsafe.Pointer, pos int) int {
 		}
 		return next + int(n)
 	case dSkip:
-		w := walker{buf: d.buf, depth: d.depth, zeros: d.zeros, text: d.text}
-		next := w.run(op.walk, pos)
+		w := walker{buf: d.buf, progs: op.walk.all, depth: d.depth, zeros: d.zeros}
+		if d.text {
+			w.text = textExact
+		}
+		next := w.all(op.walk, pos)
 		if next < 0 {
 			next = d.check(op.plan, pos, d.text)
 		}
