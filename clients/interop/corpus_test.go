@@ -36,7 +36,7 @@ import (
 // line can come. The last column keeps fields of each side's own answer as
 // variables, which stand for themselves in later requests: "$variable", with $now
 // and $early predefined. A value {"batch": …} is a record batch, {"topics": […]} what
-// a member subscribes to. A name that ends with ? may be answered with "busy".
+// a member subscribes to, with the "generation" that it comes from, if it has one. A name that ends with ? may be answered with "busy".
 type step struct {
 	name, request string
 	key, version  int16
@@ -446,6 +446,13 @@ func (s *side) bytes(from map[string]any) ([]byte, error) {
 		m := kmsg.NewConsumerMemberMetadata()
 		for _, n := range names {
 			m.Topics = append(m.Topics, n.(string))
+		}
+		if generation, ok := from["generation"].(json.Number); ok {
+			n, err := strconv.ParseInt(generation.String(), 10, 32)
+			if err != nil {
+				return nil, err
+			}
+			m.Version, m.Generation = 2, int32(n)
 		}
 		return m.AppendTo(nil), nil
 	}
