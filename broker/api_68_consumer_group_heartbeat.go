@@ -14,7 +14,8 @@ import (
 //
 //	1  subscription by regular expression (RE2); the client makes its member ID
 //
-// The topics that a member names must be such that it may describe them.
+// The topics that a member names must be such that it may describe them. An
+// expression stands for those that it may describe.
 func (b *Broker) consumerGroupHeartbeat(_ context.Context, r *request) reply {
 	req := r.body.(*kmsg.ConsumerGroupHeartbeatRequest)
 	refusal := func(code int16) kmsg.Response {
@@ -32,7 +33,8 @@ func (b *Broker) consumerGroupHeartbeat(_ context.Context, r *request) reply {
 		}
 	}
 	from := r.client()
+	see := func(topic string) bool { return b.allowedTopic(r, kmsg.ACLOperationDescribe, topic) }
 	return askGroup(b, req.Group, refusal, func(c *group.Coordinator, now time.Time) (kmsg.Response, group.Effects) {
-		return c.ConsumerGroupHeartbeat(now, from, req)
+		return c.ConsumerGroupHeartbeat(now, from, see, req)
 	})
 }

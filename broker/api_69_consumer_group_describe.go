@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -14,7 +15,8 @@ import (
 //
 //	1  member type: 0 speaks the classic protocol, 1 the consumer protocol
 //
-// Groups of the classic protocol are not found here, and are described by
+// A group with partitions of a topic that the client may not describe is refused
+// whole. Groups of the classic protocol are not found here, and are described by
 // DescribeGroups.
 func (b *Broker) consumerGroupDescribe(_ context.Context, r *request) reply {
 	req := r.body.(*kmsg.ConsumerGroupDescribeRequest)
@@ -31,6 +33,14 @@ func (b *Broker) consumerGroupDescribe(_ context.Context, r *request) reply {
 			return group.Effects{}
 		}
 		resp.Groups[i] = c.DescribeConsumerGroup(req.Groups[i])
+		for _, m := range resp.Groups[i].Members {
+			for _, t := range slices.Concat(m.Assignment.TopicPartitions, m.TargetAssignment.TopicPartitions) {
+				if !b.allowedTopic(r, kmsg.ACLOperationDescribe, t.Topic) {
+					refuse(i, kerr.TopicAuthorizationFailed.Code)
+					return group.Effects{}
+				}
+			}
+		}
 		for j := range resp.Groups[i].Members {
 			if m := &resp.Groups[i].Members[j]; m.SubscribedTopicRegex == nil {
 				m.SubscribedTopicRegex = kmsg.StringPtr("")

@@ -12,7 +12,8 @@ import (
 
 // ShareGroupDescribe (77), version 1 (KIP-932).
 //
-// Groups of other types are not found here.
+// A group with partitions of a topic that the client may not describe is refused
+// whole. Groups of other types are not found here.
 func (b *Broker) shareGroupDescribe(_ context.Context, r *request) reply {
 	req := r.body.(*kmsg.ShareGroupDescribeRequest)
 	resp := req.ResponseKind().(*kmsg.ShareGroupDescribeResponse)
@@ -28,6 +29,14 @@ func (b *Broker) shareGroupDescribe(_ context.Context, r *request) reply {
 			return group.Effects{}
 		}
 		resp.Groups[i] = c.DescribeShareGroup(req.GroupIDs[i])
+		for _, m := range resp.Groups[i].Members {
+			for _, t := range m.Assignment.TopicPartitions {
+				if !b.allowedTopic(r, kmsg.ACLOperationDescribe, t.Topic) {
+					refuse(i, kerr.TopicAuthorizationFailed.Code)
+					return group.Effects{}
+				}
+			}
+		}
 		if req.IncludeAuthorizedOperations {
 			resp.Groups[i].AuthorizedOperations = b.authorizedOperations(r, kmsg.ACLResourceTypeGroup, req.GroupIDs[i])
 		}

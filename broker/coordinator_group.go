@@ -111,7 +111,7 @@ func (s *groupShard) replayRecord(b record.Batch, key, value []byte) error {
 	if b.IsTransactional() {
 		from = &group.Producer{ID: b.ProducerID(), Epoch: b.ProducerEpoch()}
 	}
-	return s.c.Replay(from, group.Record{Key: key, Value: value})
+	return s.c.Replay(from, group.Record{Key: key, Value: value, WrittenMillis: b.MaxTimestamp()})
 }
 
 func (s *groupShard) replayMarker(b record.Batch, m record.Marker) {

@@ -134,7 +134,7 @@ func (b *Broker) coordinatorConfigs() []brokerConfig {
 		{"group.consumer.assignors", topics.List, text("uniform,range"), "The assignors that run in the broker, the default first."},
 		{"group.consumer.heartbeat.interval.ms", topics.Int, ms(g.HeartbeatInterval), "How often members of the consumer protocol are told to send a heartbeat."},
 		{"group.consumer.max.size", topics.Int, text(strconv.Itoa(g.MaxMembers)), "The most members of a group of the consumer protocol."},
-		{"group.consumer.migration.policy", topics.String, text("bidirectional"), "Groups move between the protocols while members run."},
+		{"group.consumer.migration.policy", topics.String, text(string(g.Migration)), "Which way groups may move between the protocols while members run."},
 		{"group.consumer.session.timeout.ms", topics.Int, ms(g.SessionTimeout), "After how long without a heartbeat a member of the consumer protocol is out."},
 		{"group.coordinator.rebalance.protocols", topics.List, text("classic,consumer,share"), "The group protocols that the broker speaks."},
 		{"group.initial.rebalance.delay.ms", topics.Int, ms(g.InitialRebalanceDelay), "How long the first rebalance of an empty group waits for more members."},

@@ -257,6 +257,37 @@ func (b *Broker) describeGroupConfigs(id string, names []string) []kmsg.Describe
 	return all
 }
 
+// checkGroupTimes refuses changes that would leave a group with a session that
+// ends before its next heartbeat: every member would be put out for ever.
+func (b *Broker) checkGroupTimes(id string, changes map[string]*string) error {
+	own := b.groupConfigs.of(id).values
+	effective := func(name string) (int64, error) {
+		v, changed := changes[name]
+		switch {
+		case changed && v != nil:
+			return strconv.ParseInt(*v, 10, 64)
+		case !changed && own[name] != "":
+			return strconv.ParseInt(own[name], 10, 64)
+		}
+		return strconv.ParseInt(groupConfigNamed(name).value(b), 10, 64)
+	}
+	for _, kind := range []string{"consumer", "share"} {
+		session, err := effective(kind + ".session.timeout.ms")
+		if err != nil {
+			return err
+		}
+		interval, err := effective(kind + ".heartbeat.interval.ms")
+		if err != nil {
+			return err
+		}
+		if session <= interval {
+			return &topics.Error{Code: topics.InvalidConfig, Reason: fmt.Sprintf(
+				"%s.session.timeout.ms would be %d for group %q and %[1]s.heartbeat.interval.ms %[4]d: the session must be longer", kind, session, id, interval)}
+		}
+	}
+	return nil
+}
+
 // changeGroupConfigs sets and, with a nil value, unsets configurations of a group.
 func (b *Broker) changeGroupConfigs(id string, dryRun bool, values map[string]*string) error {
 	var facts []topics.Fact
@@ -278,11 +309,17 @@ func (b *Broker) changeGroupConfigs(id string, dryRun bool, values map[string]*s
 		}
 		facts = append(facts, fact)
 	}
-	if dryRun || len(facts) == 0 {
+	if len(facts) == 0 {
 		return nil
 	}
 	b.topics.mu.Lock()
 	defer b.topics.mu.Unlock()
+	if err := b.checkGroupTimes(id, values); err != nil {
+		return err
+	}
+	if dryRun {
+		return nil
+	}
 	if err := b.store.SetFacts(groupConfigKind, facts); err != nil {
 		return err
 	}

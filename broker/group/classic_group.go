@@ -185,23 +185,29 @@ func (g *classicGroup) awaitingJoin() int {
 	return n
 }
 
-// subscribedTopics returns the topics of the members' subscriptions. known is
-// false if the group has members whose metadata is not the consumer protocol's.
+// subscribedTopics returns the topics of the members' subscriptions, while the
+// group rebalances those in any protocol that a member speaks. known is false if
+// the group has members whose metadata is not the consumer protocol's.
 func (g *classicGroup) subscribedTopics() (topics map[string]struct{}, known bool) {
 	if len(g.members) == 0 {
 		return nil, true
 	}
-	if g.protocolType != consumerProtocol || g.protocol == "" || g.state != Stable {
+	if g.protocolType != consumerProtocol {
 		return nil, false
 	}
 	topics = make(map[string]struct{})
 	for _, m := range g.members {
-		s, err := decodeSubscription(m.metadata(g.protocol))
-		if err != nil {
-			return nil, false
-		}
-		for _, t := range s.topics {
-			topics[t] = struct{}{}
+		for _, p := range m.protocols {
+			if g.state == Stable && p.name != g.protocol {
+				continue
+			}
+			s, err := decodeSubscription(p.metadata)
+			if err != nil {
+				return nil, false
+			}
+			for _, t := range s.topics {
+				topics[t] = struct{}{}
+			}
 		}
 	}
 	return topics, true

@@ -296,7 +296,7 @@ func (c *Coordinator) replaceStatic(now time.Time, g *group, old *classicMember,
 	c.classicSession(now, g, m)
 	switch cg.state {
 	case Stable:
-		if cg.elect() != cg.protocol || string(before.metadata(cg.protocol)) != string(m.metadata(cg.protocol)) {
+		if cg.elect() != cg.protocol || !sameTopics(before.metadata(cg.protocol), m.metadata(cg.protocol), cg.protocolType) {
 			c.prepareRebalance(now, g)
 			return
 		}
@@ -317,6 +317,23 @@ func (c *Coordinator) replaceStatic(now time.Time, g *group, old *classicMember,
 	default:
 		c.prepareRebalance(now, g)
 	}
+}
+
+// sameTopics says whether two subscriptions of one consumer ask for the same
+// topics. What else is in them differs after every restart: what it owned, in
+// which generation, and what its assignor remembers. Of other protocols than the
+// consumers' we can read nothing, and Kafka asks for no more than the same
+// protocol.
+func sameTopics(before, after []byte, protocolType string) bool {
+	if protocolType != consumerProtocol || string(before) == string(after) {
+		return true
+	}
+	x, err := decodeSubscription(before)
+	if err != nil {
+		return false
+	}
+	y, err := decodeSubscription(after)
+	return err == nil && slices.Equal(sortedSet(x.topics), sortedSet(y.topics))
 }
 
 // prepareRebalance calls the members to a new generation, or looks whether all

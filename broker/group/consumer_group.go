@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"hash/fnv"
 	"maps"
-	"regexp"
 	"slices"
 	"time"
 )
@@ -21,7 +20,8 @@ type consumerGroup struct {
 	owners           map[TopicID]map[int32]string
 	regexes          map[string]resolvedRegex
 	emptySinceMillis int64
-	seen             *Topics // for which metadataHash and regexes were last compared
+	seen             *Topics               // for which metadataHash was last compared
+	resolved         map[string]resolution // by expression
 }
 
 type consumerMember struct {
@@ -95,6 +95,8 @@ func newConsumerGroup() *consumerGroup {
 		target:  make(map[string]assignment),
 		owners:  make(map[TopicID]map[int32]string),
 		regexes: make(map[string]resolvedRegex),
+
+		resolved: make(map[string]resolution),
 	}
 }
 
@@ -127,6 +129,8 @@ func (r consumerGroupRecord) apply(c *Coordinator) {
 	if r.set != nil {
 		g := c.consumer(r.group)
 		g.epoch, g.metadataHash = r.set.epoch, r.set.metadataHash
+		// The last member's leaving is what the last epoch of an empty group is about.
+		g.emptySinceMillis = r.writtenMillis
 		return
 	}
 	if g := c.groups[r.group]; g != nil {
@@ -292,27 +296,6 @@ func (c *Coordinator) hashOf(names map[string]struct{}) int64 {
 	return int64(h.Sum64())
 }
 
-// resolve returns the topics whose whole name matches, internal ones among
-// them, as in Kafka.
-func (c *Coordinator) resolve(re *regexp.Regexp) []string {
-	out := []string{}
-	for _, name := range c.topics.names {
-		if re.MatchString(name) {
-			out = append(out, name)
-		}
-	}
-	return out
-}
-
-// compile makes an expression that must match a whole name. RE2 has no
-// expressions that take more than linear time.
-func compile(expr string) (*regexp.Regexp, error) {
-	if _, err := regexp.Compile(expr); err != nil {
-		return nil, err
-	}
-	return regexp.Compile(`^(?:` + expr + `)$`)
-}
-
 // assignor returns what most members asked for.
 func (g *consumerGroup) assignor() string {
 	votes := map[string]int{}
@@ -328,7 +311,7 @@ func (g *consumerGroup) assignor() string {
 }
 
 func (c *Coordinator) consumerLoaded(now time.Time, g *group) {
-	if len(g.consumer.members) == 0 {
+	if len(g.consumer.members) == 0 && g.consumer.emptySinceMillis == 0 {
 		g.consumer.emptySinceMillis = now.UnixMilli()
 	}
 	for _, m := range g.consumer.sortedMembers() {

@@ -2,7 +2,6 @@ package group
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -26,15 +25,17 @@ func refuse(err *kerr.Error, format string, args ...any) *refusal {
 // ConsumerGroupHeartbeat is the one request of a KIP-848 member: it joins
 // (epoch 0), tells what changed and what it owns, learns its assignment, and
 // leaves (−1, or −2 for a static member that will be back). In version 0 the
-// coordinator makes the member ID, from version 1 the client does.
-func (c *Coordinator) ConsumerGroupHeartbeat(now time.Time, from Client, req *kmsg.ConsumerGroupHeartbeatRequest) (*kmsg.ConsumerGroupHeartbeatResponse, Effects) {
+// coordinator makes the member ID, from version 1 the client does. An expression
+// stands for those of the topics that it matches of which see says that the
+// client may know of them; nil: all.
+func (c *Coordinator) ConsumerGroupHeartbeat(now time.Time, from Client, see func(topic string) bool, req *kmsg.ConsumerGroupHeartbeatRequest) (*kmsg.ConsumerGroupHeartbeatResponse, Effects) {
 	resp := req.ResponseKind().(*kmsg.ConsumerGroupHeartbeatResponse)
 	r := c.checkHeartbeat(req)
 	if r == nil {
 		if req.MemberEpoch < 0 {
 			r = c.consumerLeaves(now, req, resp)
 		} else {
-			r = c.consumerBeats(now, from, req, resp)
+			r = c.consumerBeats(now, from, see, req, resp)
 		}
 	}
 	if r != nil {
@@ -89,7 +90,7 @@ func (c *Coordinator) checkHeartbeat(req *kmsg.ConsumerGroupHeartbeatRequest) *r
 	return nil
 }
 
-func (c *Coordinator) consumerBeats(now time.Time, from Client, req *kmsg.ConsumerGroupHeartbeatRequest, resp *kmsg.ConsumerGroupHeartbeatResponse) *refusal {
+func (c *Coordinator) consumerBeats(now time.Time, from Client, see func(topic string) bool, req *kmsg.ConsumerGroupHeartbeatRequest, resp *kmsg.ConsumerGroupHeartbeatResponse) *refusal {
 	g, r := c.consumerGroupFor(now, req.Group, req.MemberEpoch == 0)
 	if r != nil {
 		return r
@@ -115,7 +116,11 @@ func (c *Coordinator) consumerBeats(now time.Time, from Client, req *kmsg.Consum
 	if m := cg.members[id]; m != nil {
 		was = m.assigned
 	}
-	c.updateConsumer(now, g, id, after)
+	var by *resolver
+	if after.regex != nil {
+		by = &resolver{*after.regex, see}
+	}
+	c.updateConsumer(now, g, id, after, by)
 	c.reconcile(g, id, owned, told)
 	c.consumerTimers(now, g, id)
 
@@ -176,6 +181,7 @@ func (c *Coordinator) consumerGroupFor(now time.Time, id string, joining bool) (
 		if generation := g.classic.generation; generation > 0 { // epochs go on where generations end
 			c.write(groupRecord{group: id})
 			c.write(consumerGroupRecord{group: id, set: &consumerEpoch{epoch: generation}})
+			c.groups[id].consumer.emptySinceMillis = now.UnixMilli() // if it is not let in
 			return c.groups[id], nil
 		}
 	}
@@ -308,8 +314,9 @@ func (p *classicProtocols) equal(o *classicProtocols) bool {
 }
 
 // updateConsumer stores what a member told, bumps the group epoch if that or
-// the topics changed, and assigns anew if the group epoch is ahead.
-func (c *Coordinator) updateConsumer(now time.Time, g *group, id string, after memberMetadata) {
+// the topics changed, and assigns anew if the group epoch is ahead. by is nil for
+// members without an expression.
+func (c *Coordinator) updateConsumer(now time.Time, g *group, id string, after memberMetadata, by *resolver) {
 	cg := g.consumer
 	m := cg.members[id]
 	isNew := m == nil
@@ -320,54 +327,8 @@ func (c *Coordinator) updateConsumer(now time.Time, g *group, id string, after m
 	if isNew {
 		c.write(currentRecord{group: g.id, member: id, set: &currentAssignment{assigned: assignment{}, revoking: assignment{}}})
 	}
-	c.refresh(now, g, bump)
+	c.refresh(now, g, bump, by)
 	c.retarget(g)
-}
-
-// refresh resolves expressions, compares the topics and bumps the group epoch
-// where something changed.
-func (c *Coordinator) refresh(now time.Time, g *group, bump bool) {
-	cg := g.consumer
-	if !bump && cg.seen == c.topics {
-		return
-	}
-	bump = c.resolveRegexes(now, g) || bump
-	hash := c.hash(cg)
-	if bump || hash != cg.metadataHash {
-		c.write(consumerGroupRecord{group: g.id, set: &consumerEpoch{epoch: cg.epoch + 1, metadataHash: hash}})
-	}
-	cg.seen = c.topics
-}
-
-// resolveRegexes brings the stored expressions up to date with members and
-// topics, and says whether a known one changed its topics.
-func (c *Coordinator) resolveRegexes(now time.Time, g *group) (changed bool) {
-	cg := g.consumer
-	used := make(map[string]struct{})
-	for _, m := range cg.members {
-		if m.regex != nil {
-			used[*m.regex] = struct{}{}
-		}
-	}
-	for _, expr := range slices.Sorted(maps.Keys(used)) {
-		re, err := compile(expr)
-		if err != nil {
-			continue // read from a log that another broker wrote; it matches nothing here
-		}
-		topics := c.resolve(re)
-		known, ok := cg.regexes[expr]
-		if ok && slices.Equal(known.topics, topics) {
-			continue
-		}
-		c.write(regexRecord{group: g.id, regex: expr, set: &resolvedRegex{topics: topics, version: known.version + 1, timestamp: now.UnixMilli()}})
-		changed = true
-	}
-	for _, expr := range slices.Sorted(maps.Keys(cg.regexes)) {
-		if _, ok := used[expr]; !ok {
-			c.write(regexRecord{group: g.id, regex: expr})
-		}
-	}
-	return changed
 }
 
 // retarget runs the assignor if the group epoch is ahead of the assignment's.
@@ -435,7 +396,7 @@ func (c *Coordinator) consumerRebalance(now time.Time, g *group, id string) {
 func (c *Coordinator) consumerLeaves(now time.Time, req *kmsg.ConsumerGroupHeartbeatRequest, resp *kmsg.ConsumerGroupHeartbeatResponse) *refusal {
 	g := c.groups[req.Group]
 	if g == nil || g.consumer == nil {
-		return refuse(kerr.UnknownMemberID, "Member %s is not a member of group %s.", req.MemberID, req.Group)
+		return refuse(kerr.GroupIDNotFound, "Group %s is not a consumer group.", req.Group)
 	}
 	m := g.consumer.members[req.MemberID]
 	if req.InstanceID != nil {
@@ -466,27 +427,33 @@ func (c *Coordinator) removeConsumer(now time.Time, g *group, m *consumerMember)
 		c.downgrade(now, g)
 		return
 	}
+	c.refresh(now, g, true, nil)
 	if len(cg.members) == 0 {
 		cg.emptySinceMillis = now.UnixMilli()
-	}
-	c.refresh(now, g, true)
-	if len(cg.members) == 0 {
 		c.retarget(g)
 	}
 }
 
+// mayFetchOffsets says whether a request may see the group's offsets: one that
+// names no member may, a member must be where the group thinks it is.
 func (g *consumerGroup) mayFetchOffsets(req kmsg.OffsetFetchRequestGroup) int16 {
-	if req.MemberID == nil || req.MemberEpoch < 0 {
+	id := ""
+	if req.MemberID != nil {
+		id = *req.MemberID
+	}
+	if id == "" && req.MemberEpoch < 0 {
 		return 0
 	}
-	m := g.members[*req.MemberID]
+	m := g.members[id]
 	switch {
-	case m == nil:
+	case m == nil || req.MemberEpoch < 0:
 		return kerr.UnknownMemberID.Code
-	case req.MemberEpoch != m.epoch:
-		return kerr.StaleMemberEpoch.Code
+	case req.MemberEpoch == m.epoch:
+		return 0
+	case m.classic != nil:
+		return kerr.IllegalGeneration.Code
 	}
-	return 0
+	return kerr.StaleMemberEpoch.Code
 }
 
 // late says whether a commit under an epoch that the member has left behind is
@@ -507,7 +474,10 @@ func (c *Coordinator) late(w committer, topic string, partition int32) bool {
 
 func (c *Coordinator) consumerMayCommit(now time.Time, g *group, w committer) int16 {
 	cg := g.consumer
-	if w.epoch < 0 && w.member == "" && (w.transactional || len(cg.members) == 0) {
+	switch {
+	case w.epoch < 0 && len(cg.members) == 0: // an admin's
+		return 0
+	case w.epoch < 0 && w.member == "" && w.instance == nil && w.transactional: // a producer need not say who consumes
 		return 0
 	}
 	m := cg.members[w.member]

@@ -10,7 +10,12 @@ import (
 )
 
 // Record is one record of `__consumer_offsets`. A nil Value is a tombstone.
-type Record struct{ Key, Value []byte }
+// WrittenMillis, for [Coordinator.Replay] only, is when it was appended; zero: not
+// known.
+type Record struct {
+	Key, Value    []byte
+	WrittenMillis int64
+}
 
 // Client is who sent a request, as shown by describe.
 type Client struct{ ID, Host string }

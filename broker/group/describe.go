@@ -17,7 +17,9 @@ const (
 )
 
 // DescribeGroup describes a classic group, for a request of that version: from
-// version 6 on a group that is not there is an error, before it is Dead.
+// version 6 on a group that is not there is an error, before it is Dead. While the
+// group rebalances its members have what they had; what they ask for is told once
+// the group has settled on a protocol.
 func (c *Coordinator) DescribeGroup(id string, version int16) kmsg.DescribeGroupsResponseGroup {
 	out := kmsg.NewDescribeGroupsResponseGroup()
 	out.Group, out.State = id, string(Dead)
@@ -43,10 +45,9 @@ func (c *Coordinator) DescribeGroup(id string, version int16) kmsg.DescribeGroup
 	for _, m := range cg.byOrder() {
 		dm := kmsg.NewDescribeGroupsResponseGroupMember()
 		dm.MemberID, dm.InstanceID, dm.ClientID, dm.ClientHost = m.id, m.instanceID, m.client.ID, m.client.Host
-		dm.ProtocolMetadata, dm.MemberAssignment = []byte{}, []byte{}
+		dm.ProtocolMetadata, dm.MemberAssignment = []byte{}, append([]byte{}, m.assignment...)
 		if cg.state == Stable {
 			dm.ProtocolMetadata = append(dm.ProtocolMetadata, m.metadata(cg.protocol)...)
-			dm.MemberAssignment = append(dm.MemberAssignment, m.assignment...)
 		}
 		out.Members = append(out.Members, dm)
 	}

@@ -71,7 +71,7 @@ func exampleRecords() []stored {
 		offsetRecord{"g", topicPartition{"t", 1}, &committed{offset: 5, leaderEpoch: 2, metadata: "m", commitMillis: 9, expireMillis: -1}},
 		offsetRecord{"g", topicPartition{"t", 1}, &committed{offset: 5, leaderEpoch: -1, commitMillis: 9, expireMillis: 12}},
 		g.record("g"),
-		consumerGroupRecord{"g", &consumerEpoch{epoch: 4, metadataHash: -77}},
+		consumerGroupRecord{group: "g", set: &consumerEpoch{epoch: 4, metadataHash: -77}},
 		consumerMemberRecord{"g", "m", &memberMetadata{instanceID: s("i"), rackID: s("r"), client: Client{"c", "/h"}, topics: []string{"a", "b"},
 			regex: s("x.*"), rebalanceMillis: 100, assignor: s("range"),
 			classic: &classicProtocols{sessionMillis: 6000, protocols: []protocol{{"range", []byte("metadata")}}}}},

@@ -19,6 +19,9 @@ import (
 // their partitions.
 func (c *Coordinator) upgrade(now time.Time, g *group) *refusal {
 	old := g.classic
+	if !c.opts.Migration.up() {
+		return refuse(kerr.GroupIDNotFound, "Cannot upgrade classic group %s to consumer group because online upgrades are disabled (group.consumer.migration.policy=%s).", g.id, c.opts.Migration)
+	}
 	if old.protocolType != consumerProtocol {
 		return refuse(kerr.GroupIDNotFound, "Cannot upgrade classic group %s to consumer group because the group does not use the consumer embedded protocol.", g.id)
 	}
@@ -103,9 +106,10 @@ func (c *Coordinator) endRebalance(g *group) {
 	c.failSyncs(g.classic, kerr.RebalanceInProgress.Code)
 }
 
-// mayDowngrade says whether only classic members are left.
+// mayDowngrade says whether only classic members are left, and the group may go
+// back to their protocol. If it may not, they stay where they are.
 func (c *Coordinator) mayDowngrade(g *consumerGroup) bool {
-	if len(g.members) == 0 {
+	if len(g.members) == 0 || !c.opts.Migration.down() {
 		return false
 	}
 	for _, m := range g.members {
@@ -196,7 +200,14 @@ func (c *Coordinator) classicJoinsConsumer(now time.Time, to Waiter, from Client
 			}
 		}
 	}
-	c.updateConsumer(now, g, id, meta)
+	c.updateConsumer(now, g, id, meta, nil)
+	if c.mayDowngrade(cg) { // it took the place of the last KIP-848 member
+		c.downgrade(now, g)
+		again := *req
+		again.MemberID = id
+		c.joinClassic(now, to, from, g, &again)
+		return
+	}
 	c.reconcile(g, id, owned, true)
 	c.consumerTimers(now, g, id)
 	m := cg.members[id]
@@ -338,7 +349,7 @@ func (c *Coordinator) classicBeatsConsumer(now time.Time, g *group, req *kmsg.He
 		return kerr.IllegalGeneration.Code
 	}
 	c.consumerSession(now, g, m.id)
-	c.refresh(now, g, false)
+	c.refresh(now, g, false, nil)
 	c.retarget(g)
 	if !cg.mustRejoin(m) {
 		return 0

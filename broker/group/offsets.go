@@ -207,13 +207,15 @@ func (c *Coordinator) mayCommit(now time.Time, w committer) int16 {
 	case g != nil && g.share != nil:
 		return kerr.GroupIDNotFound.Code // its positions are not committed offsets
 	case g == nil || (g.classic == nil && g.consumer == nil):
-		if w.group == "" && w.epoch >= 0 {
+		switch {
+		case w.epoch < 0:
+			return 0
+		case w.group == "":
 			return kerr.InvalidGroupID.Code
+		case w.version >= 9:
+			return kerr.GroupIDNotFound.Code
 		}
-		if w.epoch >= 0 {
-			return kerr.IllegalGeneration.Code
-		}
-		return 0
+		return kerr.IllegalGeneration.Code
 	case g.consumer != nil:
 		return c.consumerMayCommit(now, g, w)
 	default:
@@ -392,7 +394,7 @@ func (c *Coordinator) expire(now time.Time) {
 			case g.classic == nil && g.consumer == nil:
 			case empty:
 				from = max(from, emptySince)
-			case !known:
+			case !known || g.classic != nil && g.classic.state != Stable: // who subscribes to what is not settled
 				continue
 			default:
 				if _, ok := subscribed[at.topic]; ok {

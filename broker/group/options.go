@@ -45,6 +45,11 @@ type Options struct {
 	// group.consumer.heartbeat.interval.ms). Defaults: 45 s and 5 s.
 	SessionTimeout, HeartbeatInterval time.Duration
 
+	// Migration says which way groups may change their protocol while they have
+	// members (group.consumer.migration.policy). Default: both ways. A group
+	// without members goes either way whatever it says.
+	Migration Migration
+
 	// ShareMaxMembers bounds the members of a share group
 	// (group.share.max.size). Default: 200.
 	ShareMaxMembers int
@@ -62,6 +67,20 @@ type Options struct {
 	// NewMemberID makes member IDs. Default: random UUIDs.
 	NewMemberID func() string
 }
+
+// Migration is which way groups with members may change their protocol.
+type Migration string
+
+// Policies of migration, in Kafka's spelling.
+const (
+	MigrateBothWays Migration = "bidirectional"
+	MigrateUp       Migration = "upgrade"   // from classic to KIP-848 only
+	MigrateDown     Migration = "downgrade" // from KIP-848 to classic only
+	MigrateNever    Migration = "disabled"
+)
+
+func (m Migration) up() bool   { return m == MigrateBothWays || m == MigrateUp }
+func (m Migration) down() bool { return m == MigrateBothWays || m == MigrateDown }
 
 func (o Options) withDefaults() Options {
 	def := func(d *time.Duration, v time.Duration) {
@@ -88,6 +107,9 @@ func (o Options) withDefaults() Options {
 	def(&o.OffsetsRetentionCheck, 10*time.Minute)
 	def(&o.SessionTimeout, 45*time.Second)
 	def(&o.HeartbeatInterval, 5*time.Second)
+	if o.Migration == "" {
+		o.Migration = MigrateBothWays
+	}
 	if o.ShareMaxMembers == 0 {
 		o.ShareMaxMembers = 200
 	}
@@ -113,6 +135,9 @@ func (o Options) Validate() error {
 	positive("OffsetsRetentionCheck", o.OffsetsRetentionCheck)
 	positive("SessionTimeout", o.SessionTimeout)
 	positive("HeartbeatInterval", o.HeartbeatInterval)
+	if !o.Migration.up() && !o.Migration.down() && o.Migration != MigrateNever {
+		errs = append(errs, fmt.Errorf("group: Migration is %q, must be %s, %s, %s or %s", o.Migration, MigrateBothWays, MigrateUp, MigrateDown, MigrateNever))
+	}
 	if o.MaxSessionTimeout < o.MinSessionTimeout {
 		errs = append(errs, fmt.Errorf("group: MaxSessionTimeout %v is below MinSessionTimeout %v", o.MaxSessionTimeout, o.MinSessionTimeout))
 	}

@@ -95,6 +95,7 @@ func newWorld(seed uint64) *world {
 
 func (w *world) do(e Effects) {
 	for _, r := range e.Records {
+		r.WrittenMillis = w.now.UnixMilli()
 		w.log = append(w.log, logged{from: e.Transaction, rec: r})
 	}
 	if e.Marker != nil {
@@ -263,7 +264,7 @@ func (s *simulated) beat(w *world) {
 	if s.epoch < 0 {
 		req.MemberEpoch = 0
 	}
-	resp, e := w.c.ConsumerGroupHeartbeat(w.now, Client{ID: s.name, Host: "/h"}, req)
+	resp, e := w.c.ConsumerGroupHeartbeat(w.now, Client{ID: s.name, Host: "/h"}, nil, req)
 	w.do(e)
 	switch {
 	case resp.ErrorCode == kerr.UnreleasedInstanceID.Code:
@@ -372,7 +373,7 @@ func (s *simulated) leave(w *world) {
 		if s.instance != nil && w.r.IntN(2) == 0 {
 			req.MemberEpoch = leftStatically
 		}
-		_, e := w.c.ConsumerGroupHeartbeat(w.now, Client{}, req)
+		_, e := w.c.ConsumerGroupHeartbeat(w.now, Client{}, nil, req)
 		w.do(e)
 	} else {
 		req := kmsg.NewPtrLeaveGroupRequest()
@@ -502,7 +503,10 @@ func durable(c *Coordinator, but map[string]bool) map[string]string {
 		if cg == nil {
 			continue
 		}
-		put(consumerGroupRecord{id, &consumerEpoch{cg.epoch, cg.metadataHash}})
+		put(consumerGroupRecord{group: id, set: &consumerEpoch{cg.epoch, cg.metadataHash}})
+		if len(cg.members) == 0 {
+			out["empty since "+id] = fmt.Sprint(cg.emptySinceMillis)
+		}
 		put(targetEpochRecord{id, &cg.targetEpoch})
 		for _, m := range cg.members {
 			put(consumerMemberRecord{id, m.id, &m.memberMetadata})

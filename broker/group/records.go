@@ -52,8 +52,9 @@ type groupRecord struct {
 
 // consumerGroupRecord is the epoch of a KIP-848 group, or its removal.
 type consumerGroupRecord struct {
-	group string
-	set   *consumerEpoch
+	group         string
+	set           *consumerEpoch
+	writtenMillis int64 // of one that is replayed
 }
 
 type consumerEpoch struct {
@@ -433,6 +434,10 @@ func (c *Coordinator) Replay(from *Producer, rec Record) error {
 	r, err := decodeRecord(rec)
 	if err != nil || r == nil {
 		return err
+	}
+	if g, ok := r.(consumerGroupRecord); ok {
+		g.writtenMillis = rec.WrittenMillis
+		r = g
 	}
 	if from != nil {
 		if o, ok := r.(offsetRecord); ok && o.set != nil {

@@ -76,8 +76,11 @@ type stage struct {
 	last    Waiter
 	ids     int
 	members map[string]string // what the story calls a member → its ID
+	hidden  string            // a topic that no client may know of
 	out     []string
 }
+
+func (s *stage) see(topic string) bool { return topic != s.hidden }
 
 func play(script []byte) []byte {
 	s := &stage{now: atStart, names: map[Waiter]string{}, members: map[string]string{}}
@@ -109,6 +112,7 @@ func (s *stage) say(format string, args ...any) { s.out = append(s.out, fmt.Spri
 // do carries out effects: records are kept for a restart, answers are told.
 func (s *stage) do(e Effects) {
 	for _, r := range e.Records {
+		r.WrittenMillis = s.now.UnixMilli()
 		s.log = append(s.log, logged{from: e.Transaction, rec: r})
 	}
 	if e.Marker != nil {
@@ -221,6 +225,18 @@ func (s *stage) command(words []string) {
 			s.topics[i].Partitions = n
 		}
 		s.do(s.c.SetTopics(s.now, NewTopics(s.topics)))
+	case "delay":
+		d, err := time.ParseDuration(who)
+		if err != nil {
+			panic(err)
+		}
+		s.opts.InitialRebalanceDelay = d
+		s.c.opts.InitialRebalanceDelay = d
+	case "hide":
+		s.hidden = strings.Join(plain, "")
+	case "policy":
+		s.opts.Migration = Migration(who)
+		s.c.opts.Migration = s.opts.Migration
 	case "limit":
 		s.opts.MaxMembers = a.int("members", 0)
 		s.c.opts.MaxMembers = s.opts.MaxMembers
@@ -237,6 +253,24 @@ func (s *stage) command(words []string) {
 			s.do(s.c.Tick(s.now))
 		}
 		s.now = end
+	case "stay", "live": // a member goes on for a time
+		d, err := time.ParseDuration(plain[1])
+		if err != nil {
+			panic(err)
+		}
+		for end := s.now.Add(d); s.now.Before(end); {
+			before := len(s.out)
+			if words[0] == "stay" {
+				s.command([]string{"heartbeat", who, "group=" + group, "generation=" + a["generation"]})
+			} else {
+				s.command([]string{"beat", who, "group=" + group, "epoch=" + a["epoch"]})
+			}
+			if answer := s.out[len(s.out)-1]; answer != "ok" && answer != "epoch "+a["epoch"] {
+				break
+			}
+			s.out = s.out[:before]
+			s.command([]string{"wait", "30s"})
+		}
 	case "restart":
 		s.c = New(s.opts, nil)
 		for _, l := range s.log {
@@ -255,7 +289,14 @@ func (s *stage) command(words []string) {
 		req.ProtocolType = a.or("type", consumerProtocol)
 		for _, name := range strings.Split(a.or("protocols", "range"), ",") {
 			p := kmsg.NewJoinGroupRequestProtocol()
-			p.Name, p.Metadata = name, appendSubscription(nil, subscription{version: 1, topics: strings.Split(a.or("topics", "t"), ","), owned: ownedText(a["owned"])})
+			told := subscription{version: 1, topics: strings.Split(a.or("topics", "t"), ","), owned: ownedText(a["owned"])}
+			if g := a.int("from", 0); g > 0 {
+				told.version, told.generation = 2, int32(g)
+			}
+			p.Name, p.Metadata = name, appendSubscription(nil, told)
+			if a["metadata"] != "" {
+				p.Metadata = []byte(a["metadata"])
+			}
 			req.Protocols = append(req.Protocols, p)
 		}
 		s.last++
@@ -264,6 +305,7 @@ func (s *stage) command(words []string) {
 	case "sync":
 		req := kmsg.NewPtrSyncGroupRequest()
 		req.Version, req.Group, req.MemberID, req.Generation, req.InstanceID = int16(a.int("v", 5)), group, a.or("id", s.members[who]), int32(a.int("generation", 1)), a.ptr("instance")
+		req.ProtocolType, req.Protocol = a.ptr("type"), a.ptr("protocol")
 		for _, give := range plain[1:] {
 			to, what, _ := strings.Cut(give, ":")
 			ga := kmsg.NewSyncGroupRequestGroupAssignment()
@@ -378,7 +420,11 @@ func (s *stage) describe(group string) {
 	if d := s.c.DescribeConsumerGroup(group); d.ErrorCode == 0 {
 		s.say("%s, epoch %d, assignment epoch %d, assignor %s", d.State, d.Epoch, d.AssignmentEpoch, d.AssignorName)
 		for _, m := range d.Members {
-			s.say("%s: epoch %d, has %s of %s", m.MemberID, m.MemberEpoch, assignmentText(m.Assignment), assignmentText(m.TargetAssignment))
+			static := ""
+			if m.InstanceID != nil {
+				static = " (" + *m.InstanceID + ")"
+			}
+			s.say("%s%s: epoch %d, has %s of %s", m.MemberID, static, m.MemberEpoch, assignmentText(m.Assignment), assignmentText(m.TargetAssignment))
 		}
 		return
 	}
@@ -389,7 +435,11 @@ func (s *stage) describe(group string) {
 	}
 	s.say("%s, protocol %q", d.State, d.Protocol)
 	for _, m := range d.Members {
-		s.say("%s: assigned %q", m.MemberID, m.MemberAssignment)
+		static := ""
+		if m.InstanceID != nil {
+			static = " (" + *m.InstanceID + ")"
+		}
+		s.say("%s%s: assigned %q", m.MemberID, static, m.MemberAssignment)
 	}
 }
 
@@ -440,7 +490,7 @@ func (s *stage) beat(who, group string, client Client, a args) {
 			req.Topics = append(req.Topics, t)
 		}
 	}
-	resp, e := s.c.ConsumerGroupHeartbeat(s.now, client, req)
+	resp, e := s.c.ConsumerGroupHeartbeat(s.now, client, s.see, req)
 	defer s.do(e)
 	if resp.ErrorCode != 0 {
 		s.say("%s: %s", code(resp.ErrorCode), *resp.ErrorMessage)
@@ -462,7 +512,7 @@ func (s *stage) beat(who, group string, client Client, a args) {
 // commit reads "t/0=5" parts.
 func (s *stage) commit(who, group string, _ []string, a args) {
 	req := kmsg.NewPtrOffsetCommitRequest()
-	req.Version, req.Group, req.MemberID, req.Generation, req.InstanceID = int16(a.int("v", 9)), group, s.members[who], int32(a.int("generation", -1)), a.ptr("instance")
+	req.Version, req.Group, req.MemberID, req.Generation, req.InstanceID = int16(a.int("v", 9)), group, a.or("id", s.members[who]), int32(a.int("generation", -1)), a.ptr("instance")
 	txn := kmsg.NewPtrTxnOffsetCommitRequest()
 	txn.Version, txn.Group, txn.MemberID, txn.Generation, txn.ProducerID = 5, group, req.MemberID, req.Generation, int64(a.int("producer", -1))
 	if v, ok := a["retention"]; ok {

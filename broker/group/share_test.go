@@ -104,7 +104,7 @@ func TestHeartbeatsOfShareGroupsAreRefusedWithAReason(t *testing.T) {
 	s.beat("g", "b", 0, "t")
 	consumer := kmsg.NewPtrConsumerGroupHeartbeatRequest()
 	consumer.Version, consumer.Group, consumer.MemberID, consumer.RebalanceTimeoutMillis, consumer.SubscribedTopicNames = 1, "consumers", "m", 1000, []string{"t"}
-	_, e := s.c.ConsumerGroupHeartbeat(s.now, Client{}, consumer)
+	_, e := s.c.ConsumerGroupHeartbeat(s.now, Client{}, nil, consumer)
 	s.do(e)
 	for name, c := range map[string]struct {
 		got  *kmsg.ShareGroupHeartbeatResponse
@@ -126,7 +126,7 @@ func TestHeartbeatsOfShareGroupsAreRefusedWithAReason(t *testing.T) {
 		}
 	}
 	consumer.Group = "g"
-	if resp, _ := s.c.ConsumerGroupHeartbeat(s.now, Client{}, consumer); resp.ErrorCode != kerr.GroupIDNotFound.Code {
+	if resp, _ := s.c.ConsumerGroupHeartbeat(s.now, Client{}, nil, consumer); resp.ErrorCode != kerr.GroupIDNotFound.Code {
 		t.Errorf("a consumer joins a share group: %+v", resp)
 	}
 	join := kmsg.NewPtrJoinGroupRequest()
