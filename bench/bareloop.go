@@ -18,22 +18,17 @@ import (
 // The bare loop is the least that can be called a durable broker: it decodes a
 // produce request, checks each batch's CRC, patches its base offset, appends it
 // to the partition's file, and answers when a group-committed fsync is over. It
-// has one topic of eight partitions, forgets what clients tell it, and reads
-// nothing back. It is the limit for produce.
+// answers a fetch with what is on the disk, straight from the file. It makes
+// every topic that it is asked about, with eight partitions, and forgets what
+// clients tell it. It is the limit for produce and for consume.
 type bareLoop struct {
-	addr       string
-	partitions []*barePartition
+	addr, dir string
 
-	mu    sync.Mutex
-	dirty map[*barePartition]bool
-	group *bareGroup // of those who wait for the next sync
-	wake  chan struct{}
-}
-
-type barePartition struct {
-	mu       sync.Mutex
-	f        *os.File
-	at, next int64 // byte position, offset
+	mu     sync.Mutex
+	topics map[string][]*bareLog
+	dirty  map[*bareLog]bool
+	group  *bareGroup // of those who wait for the next sync
+	wake   chan struct{}
 }
 
 // bareGroup is closed when everything appended before it was taken is on the disk.
@@ -52,14 +47,7 @@ func serveBare(addr, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	b := &bareLoop{addr: addr, dirty: map[*barePartition]bool{}, group: &bareGroup{make(chan struct{})}, wake: make(chan struct{}, 1)}
-	for i := range barePartitions {
-		f, err := os.Create(filepath.Join(dir, fmt.Sprint(i)))
-		if err != nil {
-			return err
-		}
-		b.partitions = append(b.partitions, &barePartition{f: f})
-	}
+	b := &bareLoop{addr: addr, dir: dir, topics: map[string][]*bareLog{}, dirty: map[*bareLog]bool{}, group: &bareGroup{make(chan struct{})}, wake: make(chan struct{}, 1)}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err
@@ -74,19 +62,52 @@ func serveBare(addr, dir string) error {
 	}
 }
 
+// topic returns the partitions of a topic, which are made when it is first named.
+func (b *bareLoop) topic(name string) ([]*bareLog, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if logs, ok := b.topics[name]; ok {
+		return logs, nil
+	}
+	var logs []*bareLog
+	for i := range barePartitions {
+		f, err := os.Create(filepath.Join(b.dir, fmt.Sprintf("%s-%d", filepath.Base(name), i)))
+		if err != nil {
+			return nil, err
+		}
+		logs = append(logs, &bareLog{f: f})
+	}
+	b.topics[name] = logs
+	return logs, nil
+}
+
+// partition returns one partition of a topic.
+func (b *bareLoop) partition(topic string, partition int32) (*bareLog, error) {
+	logs, err := b.topic(topic)
+	if err != nil {
+		return nil, err
+	}
+	if partition < 0 || int(partition) >= len(logs) {
+		return nil, errRequest
+	}
+	return logs[partition], nil
+}
+
 // commit syncs what is dirty, all files at once, and lets its group go.
 func (b *bareLoop) commit() {
 	for range b.wake {
 		b.mu.Lock()
 		dirty, group := b.dirty, b.group
-		b.dirty, b.group = map[*barePartition]bool{}, &bareGroup{make(chan struct{})}
+		b.dirty, b.group = map[*bareLog]bool{}, &bareGroup{make(chan struct{})}
 		b.mu.Unlock()
 		var wg sync.WaitGroup
 		for p := range dirty {
 			wg.Go(func() {
+				batches := p.batches()
 				if err := syncData(p.f); err != nil {
 					panic(err) // the disk under a benchmark
 				}
+				p.synced(batches)
 			})
 		}
 		wg.Wait()
@@ -94,10 +115,12 @@ func (b *bareLoop) commit() {
 	}
 }
 
-// answer is what the writer of a connection sends when wait is over.
+// answer is what the writer of a connection sends: b when wait is over, or what
+// fetch finds.
 type answer struct {
-	wait *bareGroup
-	b    []byte
+	wait  *bareGroup
+	b     []byte
+	fetch *bareFetch
 }
 
 // serve reads requests one after the other; a second goroutine answers in order.
@@ -106,11 +129,19 @@ func (b *bareLoop) serve(c net.Conn) {
 	answers := make(chan answer, 64)
 	defer close(answers)
 	go func() {
+		sections := bareSections{}
+		defer sections.close()
 		for a := range answers {
 			if a.wait != nil {
 				<-a.wait.done
 			}
-			if _, err := c.Write(a.b); err != nil {
+			var err error
+			if a.fetch != nil {
+				err = a.fetch.answer(b, c.(*net.TCPConn), sections)
+			} else {
+				_, err = c.Write(a.b)
+			}
+			if err != nil {
 				c.Close()
 			}
 		}
@@ -171,13 +202,15 @@ func (b *bareLoop) handle(frame []byte) (answer, error) {
 	switch req := req.(type) {
 	case *kmsg.ApiVersionsRequest:
 		r := resp.(*kmsg.ApiVersionsResponse)
-		for _, k := range []struct{ key, from, to int16 }{{0, 3, 9}, {3, 4, 9}, {18, 0, 3}, {22, 0, 4}} {
+		for _, k := range []struct{ key, from, to int16 }{{0, 3, 9}, {1, 4, 4}, {2, 1, 1}, {3, 4, 9}, {18, 0, 3}, {22, 0, 4}} {
 			a := kmsg.NewApiVersionsResponseApiKey()
 			a.ApiKey, a.MinVersion, a.MaxVersion = k.key, k.from, k.to
 			r.ApiKeys = append(r.ApiKeys, a)
 		}
 	case *kmsg.MetadataRequest:
-		b.metadata(resp.(*kmsg.MetadataResponse))
+		if err := b.metadata(req, resp.(*kmsg.MetadataResponse)); err != nil {
+			return answer{}, err
+		}
 	case *kmsg.InitProducerIDRequest:
 		resp.(*kmsg.InitProducerIDResponse).ProducerID = 1
 	case *kmsg.ProduceRequest:
@@ -185,6 +218,12 @@ func (b *bareLoop) handle(frame []byte) (answer, error) {
 		if wait, err = b.produce(req, resp.(*kmsg.ProduceResponse)); err != nil {
 			return answer{}, err
 		}
+	case *kmsg.ListOffsetsRequest:
+		if err := b.listOffsets(req, resp.(*kmsg.ListOffsetsResponse)); err != nil {
+			return answer{}, err
+		}
+	case *kmsg.FetchRequest:
+		return answer{fetch: &bareFetch{binary.BigEndian.Uint32(correlation), req}}, nil
 	default:
 		return answer{}, errRequest
 	}
@@ -194,35 +233,45 @@ func (b *bareLoop) handle(frame []byte) (answer, error) {
 	}
 	out = resp.AppendTo(out)
 	binary.BigEndian.PutUint32(out, uint32(len(out)-4))
-	return answer{wait, out}, nil
+	return answer{wait: wait, b: out}, nil
 }
 
-func (b *bareLoop) metadata(r *kmsg.MetadataResponse) {
+func (b *bareLoop) metadata(req *kmsg.MetadataRequest, r *kmsg.MetadataResponse) error {
 	host, port, _ := net.SplitHostPort(b.addr)
 	br := kmsg.NewMetadataResponseBroker()
 	br.NodeID, br.Host = 1, host
 	fmt.Sscan(port, &br.Port)
 	r.Brokers, r.ControllerID = append(r.Brokers, br), 1
-	t := kmsg.NewMetadataResponseTopic()
-	t.Topic = kmsg.StringPtr(bareTopic)
-	for i := range b.partitions {
-		p := kmsg.NewMetadataResponseTopicPartition()
-		p.Partition, p.Leader, p.Replicas, p.ISR = int32(i), 1, []int32{1}, []int32{1}
-		t.Partitions = append(t.Partitions, p)
+	for _, asked := range req.Topics {
+		if asked.Topic == nil {
+			return errRequest
+		}
+		logs, err := b.topic(*asked.Topic)
+		if err != nil {
+			return err
+		}
+		t := kmsg.NewMetadataResponseTopic()
+		t.Topic = asked.Topic
+		for i := range logs {
+			p := kmsg.NewMetadataResponseTopicPartition()
+			p.Partition, p.Leader, p.Replicas, p.ISR = int32(i), 1, []int32{1}, []int32{1}
+			t.Partitions = append(t.Partitions, p)
+		}
+		r.Topics = append(r.Topics, t)
 	}
-	r.Topics = append(r.Topics, t)
+	return nil
 }
 
 func (b *bareLoop) produce(req *kmsg.ProduceRequest, resp *kmsg.ProduceResponse) (*bareGroup, error) {
-	var touched []*barePartition
+	var touched []*bareLog
 	for _, t := range req.Topics {
 		rt := kmsg.NewProduceResponseTopic()
 		rt.Topic = t.Topic
 		for _, p := range t.Partitions {
-			if p.Partition < 0 || int(p.Partition) >= len(b.partitions) {
-				return nil, errRequest
+			to, err := b.partition(t.Topic, p.Partition)
+			if err != nil {
+				return nil, err
 			}
-			to := b.partitions[p.Partition]
 			base, err := to.append(p.Records)
 			if err != nil {
 				return nil, err
@@ -234,12 +283,7 @@ func (b *bareLoop) produce(req *kmsg.ProduceRequest, resp *kmsg.ProduceResponse)
 		}
 		resp.Topics = append(resp.Topics, rt)
 	}
-	b.mu.Lock()
-	for _, p := range touched {
-		b.dirty[p] = true
-	}
-	group := b.group
-	b.mu.Unlock()
+	group := b.nextGroup(touched)
 	select {
 	case b.wake <- struct{}{}:
 	default:
@@ -247,19 +291,12 @@ func (b *bareLoop) produce(req *kmsg.ProduceRequest, resp *kmsg.ProduceResponse)
 	return group, nil
 }
 
-// append checks one batch, gives it its offset and writes it.
-func (p *barePartition) append(batch []byte) (base int64, err error) {
-	if len(batch) < 61 || crcOf(batch[21:]) != binary.BigEndian.Uint32(batch[17:]) {
-		return 0, errRequest
+// nextGroup marks what is to be synced and returns who waits for the next sync.
+func (b *bareLoop) nextGroup(touched []*bareLog) *bareGroup {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, p := range touched {
+		b.dirty[p] = true
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	base = p.next
-	binary.BigEndian.PutUint64(batch, uint64(base))
-	if _, err := p.f.WriteAt(batch, p.at); err != nil {
-		return 0, err
-	}
-	p.at += int64(len(batch))
-	p.next += int64(binary.BigEndian.Uint32(batch[57:]))
-	return base, nil
+	return b.group
 }

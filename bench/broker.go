@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -28,6 +29,8 @@ type field struct {
 // benchBroker measures the broker beside Kafka, beside kfake and beside the
 // bare loop.
 func benchBroker(ctx context.Context, o options, r *report) error {
+	// The load client makes much garbage and shares the cores with the servers.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	f, err := openField(ctx, o)
 	defer f.close()
 	if err != nil {
@@ -37,7 +40,7 @@ func benchBroker(ctx context.Context, o options, r *report) error {
 		name string
 		run  func(context.Context, options, *report) error
 	}{
-		{"start", f.benchStart}, {"produce", f.benchProduce}, {"consume", f.benchConsume}, {"latency", f.benchLatency},
+		{"start", f.benchStart}, {"produce", f.benchProduce}, {"produce by a bare client", f.benchBareProduce}, {"consume", f.benchConsume}, {"latency", f.benchLatency},
 		{"synchronous", f.benchSynchronous}, {"validation", f.benchValidation}, {"restart", f.benchRestart},
 	} {
 		if !strings.Contains(part.name, o.only) {
@@ -55,7 +58,7 @@ func openField(ctx context.Context, o options) (*field, error) {
 		return f, err
 	}
 	if err := f.start(ctx, "ours", func() (node, error) {
-		f.ours, err = startDovetail(binary, filepath.Join(o.work, "dovetail-data"))
+		f.ours, err = startDovetail(binary, filepath.Join(o.work, "dovetail-data"), "--default-partitions", fmt.Sprint(benchPartitions))
 		if err != nil {
 			return node{}, err
 		}

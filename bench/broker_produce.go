@@ -12,32 +12,16 @@ const benchPartitions = barePartitions
 func (f *field) benchProduce(ctx context.Context, o options, r *report) error {
 	rounds, megabytes := o.turns()
 	for _, size := range []int{100, 1000} {
-		value := make([]byte, size)
 		count := megabytes * 1_000_000 / size / map[int]int{100: 2, 1000: 1}[size]
-		rates, cpu := map[string][]float64{}, map[string][]float64{}
-		for round := range rounds + 1 { // the first is for warming up
-			for _, name := range []string{"ours", bareLoopName, kafkaName} {
-				n, ok := f.nodes[name]
-				if !ok {
-					continue
-				}
-				cl, err := n.producer(bareTopic)
-				if err != nil {
-					return err
-				}
-				settle()
-				used, began := n.proc.cpuSeconds(), time.Now()
-				err = produceAll(ctx, cl, count, value)
-				took := time.Since(began).Seconds()
-				cl.Close()
-				if err != nil {
-					return fmt.Errorf("%s: %w", name, err)
-				}
-				if round > 0 {
-					rates[name] = append(rates[name], float64(count)/took)
-					cpu[name] = append(cpu[name], (n.proc.cpuSeconds()-used)/(float64(count*size)/1e9))
-				}
+		rates, cpu, err := f.produceInTurns(ctx, rounds, count, size, func(n node) (produce func() error, end func(), err error) {
+			cl, err := n.producer(bareTopic)
+			if err != nil {
+				return nil, nil, err
 			}
+			return func() error { return produceAll(ctx, cl, count, make([]byte, size)) }, cl.Close, nil
+		})
+		if err != nil {
+			return err
 		}
 		name := fmt.Sprintf("produce, acks=all, %d B, asynchronous batches", size)
 		f.against(r, name, "records/s", kafkaName, rates, atLeast(1.5)).Note = "fsync for us, none for Kafka"
@@ -48,104 +32,66 @@ func (f *field) benchProduce(ctx context.Context, o options, r *report) error {
 	return nil
 }
 
-// benchConsume measures reading what lies in the page cache, and reading while
-// it is written.
-func (f *field) benchConsume(ctx context.Context, o options, r *report) error {
+// benchBareProduce measures the same with a client that costs next to nothing.
+func (f *field) benchBareProduce(ctx context.Context, o options, r *report) error {
+	const topic, batchBytes = "bare-produce", 64 << 10
 	rounds, megabytes := o.turns()
-	value := make([]byte, 1000)
-	count := megabytes * 1000
-	cached, tail := map[string][]float64{}, map[string][]float64{}
-	for round := range rounds {
-		for _, name := range []string{"ours", kafkaName} {
-			n, ok := f.nodes[name]
-			if !ok {
-				continue
-			}
-			topic := fmt.Sprintf("consume-%d", round)
-			if err := n.create(ctx, topic, benchPartitions, nil); err != nil {
-				return err
-			}
-			cl, err := n.producer(topic)
-			if err != nil {
-				return err
-			}
-			settle()
-			done := make(chan error, 1)
-			began := time.Now()
-			go func() { done <- produceAll(ctx, cl, count, value) }()
-			if err := n.consumeAll(ctx, topic, count); err != nil {
-				return err
-			}
-			tail[name] = append(tail[name], float64(count)/time.Since(began).Seconds())
-			err = <-done
-			cl.Close()
-			if err != nil {
-				return fmt.Errorf("%s: %w", name, err)
-			}
-			settle()
-			began = time.Now()
-			if err := n.consumeAll(ctx, topic, count); err != nil {
-				return err
-			}
-			cached[name] = append(cached[name], float64(count)/time.Since(began).Seconds())
+	for _, n := range f.nodes {
+		if n.name == kfakeName {
+			continue
+		}
+		if err := n.create(ctx, topic, benchPartitions, nil); err != nil {
+			return err
 		}
 	}
-	f.against(r, "consume from the page cache, 1 KB", "records/s", kafkaName, cached, atLeast(1.5))
-	f.against(r, "consume from the tail while it is produced, 1 KB", "records/s", kafkaName, tail, atLeast(1.5))
+	for _, size := range []int{100, 1000} {
+		count := megabytes * 1_000_000 / size
+		records := batchBytes / (size + 8)
+		batch := recordBatch(records, size)
+		rates, cpu, err := f.produceInTurns(ctx, rounds, count, size, func(n node) (produce func() error, end func(), err error) {
+			return func() error { return n.bareProduce(topic, benchPartitions, batch, records, int64(count)) }, func() {}, nil
+		})
+		if err != nil {
+			return err
+		}
+		name := fmt.Sprintf("produce by a bare client, acks=all, batches of 64 KiB of %d B", size)
+		f.against(r, name, "records/s", kafkaName, rates, target{}).Note = "fsync for us, none for Kafka"
+		f.against(r, name, "records/s", bareLoopName, rates, target{})
+		f.against(r, name+", CPU of the broker", "CPU s/GB", kafkaName, cpu, target{})
+		f.against(r, name+", CPU of the broker", "CPU s/GB", bareLoopName, cpu, target{})
+	}
 	return nil
 }
 
-// benchLatency measures the time to acknowledgement at half of the lower peak.
-func (f *field) benchLatency(ctx context.Context, o options, r *report) error {
-	rounds, megabytes := o.turns()
-	value := make([]byte, 1000)
-	names := []string{"ours", kafkaName}
-	lowest := 0.0
-	for _, name := range names {
-		n, ok := f.nodes[name]
-		if !ok {
-			continue
-		}
-		cl, err := n.producer(bareTopic)
-		if err != nil {
-			return err
-		}
-		began := time.Now()
-		err = produceAll(ctx, cl, megabytes*1000, value)
-		cl.Close()
-		if err != nil {
-			return err
-		}
-		if peak := float64(megabytes*1000) / time.Since(began).Seconds(); lowest == 0 || peak < lowest {
-			lowest = peak
-		}
-	}
-	d := 3 * time.Second
-	if o.quick {
-		d = time.Second
-	}
-	p99 := map[string][]float64{}
-	for range rounds {
-		for _, name := range names {
+// produceInTurns lets the servers take turns at so many records and returns records
+// per second and the broker's CPU seconds per GB, by server and round.
+func (f *field) produceInTurns(ctx context.Context, rounds, count, size int, client func(n node) (produce func() error, end func(), err error)) (rates, cpu map[string][]float64, err error) {
+	rates, cpu = map[string][]float64{}, map[string][]float64{}
+	for round := range rounds + 1 { // the first is for warming up
+		for _, name := range []string{"ours", bareLoopName, kafkaName} {
 			n, ok := f.nodes[name]
 			if !ok {
 				continue
 			}
-			cl, err := n.producer(bareTopic)
+			produce, end, err := client(n)
 			if err != nil {
-				return err
+				return nil, nil, err
 			}
 			settle()
-			ms, err := latencies(ctx, cl, lowest/2, d, value, 0.99)
-			cl.Close()
+			used, began := n.proc.cpuSeconds(), time.Now()
+			err = produce()
+			took := time.Since(began).Seconds()
+			end()
 			if err != nil {
-				return fmt.Errorf("%s: %w", name, err)
+				return nil, nil, fmt.Errorf("%s: %w", name, err)
 			}
-			p99[name] = append(p99[name], ms)
+			if round > 0 {
+				rates[name] = append(rates[name], float64(count)/took)
+				cpu[name] = append(cpu[name], (n.proc.cpuSeconds()-used)/(float64(count*size)/1e9))
+			}
 		}
 	}
-	f.against(r, "produce p99 at half of the lower peak, 1 KB", "ms", kafkaName, p99, atMost(0.5)).Note = fmt.Sprintf("%.0f records/s each", lowest/2)
-	return nil
+	return rates, cpu, nil
 }
 
 // benchSynchronous measures many producers that each wait for every record.

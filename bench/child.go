@@ -59,7 +59,7 @@ func serveKfake(addr, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(port), kfake.DefaultNumPartitions(8), kfake.AllowAutoTopicCreation(), kfake.DataDir(dir), kfake.SyncWrites())
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(port), kfake.DefaultNumPartitions(benchPartitions), kfake.AllowAutoTopicCreation(), kfake.DataDir(dir), kfake.SyncWrites())
 	if err != nil {
 		return err
 	}

@@ -65,7 +65,7 @@ func newKafka(ctx context.Context, work, name string, extra ...string) (*kafkaNo
 		"controller.quorum.voters=1@" + controller, "controller.listener.names=CONTROLLER",
 		"listeners=PLAINTEXT://" + k.addr + ",CONTROLLER://" + controller, "advertised.listeners=PLAINTEXT://" + k.addr,
 		"listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-		"log.dirs=" + filepath.Join(work, name), "num.partitions=8",
+		"log.dirs=" + filepath.Join(work, name), fmt.Sprintf("num.partitions=%d", benchPartitions),
 		"offsets.topic.replication.factor=1", "transaction.state.log.replication.factor=1", "transaction.state.log.min.isr=1",
 	}, extra...)
 	if err := os.WriteFile(k.conf, []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil {

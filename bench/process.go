@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -91,16 +90,7 @@ func (p *process) residentMB() (float64, error) {
 }
 
 // cpuSeconds is how long the process has run, in user and system mode.
-func (p *process) cpuSeconds() float64 {
-	_, rest, _ := strings.Cut(file(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid)), ") ")
-	f := strings.Fields(rest)
-	if len(f) < 13 {
-		return 0
-	}
-	user, _ := strconv.ParseFloat(f[11], 64)
-	system, _ := strconv.ParseFloat(f[12], 64)
-	return (user + system) / 100 // USER_HZ
-}
+func (p *process) cpuSeconds() float64 { return processCPU(p.cmd.Process.Pid) }
 
 // await calls try until it succeeds, the process ends or the time is up, and
 // returns how long that took.
