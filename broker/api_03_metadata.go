@@ -38,7 +38,7 @@ func (b *Broker) metadata(_ context.Context, r *request) reply {
 	if req.IncludeClusterAuthorizedOperations && b.allowedCluster(r, kmsg.ACLOperationDescribe) {
 		resp.AuthorizedOperations = b.authorizedOperations(r, kmsg.ACLResourceTypeCluster, clusterName)
 	}
-	if req.Topics == nil || req.Version == 0 && len(req.Topics) == 0 {
+	if asksForAll(req) {
 		for _, t := range b.topics.all() {
 			if b.allowedTopic(r, kmsg.ACLOperationDescribe, t.Name) {
 				resp.Topics = append(resp.Topics, b.metadataTopic(r, req, t))
@@ -48,10 +48,31 @@ func (b *Broker) metadata(_ context.Context, r *request) reply {
 	}
 	create := req.AllowAutoTopicCreation || req.Version < 4
 	changes := mutating{quotas: b.quotas, r: r}
+	seen := make(map[metadataKey]struct{}, len(req.Topics))
 	for i := range req.Topics {
-		resp.Topics = append(resp.Topics, b.metadataAsked(r, req, &req.Topics[i], create, &changes))
+		asked := &req.Topics[i]
+		key := metadataKey{id: asked.TopicID}
+		if asked.Topic != nil {
+			key.name = *asked.Topic
+		}
+		if _, again := seen[key]; again {
+			continue
+		}
+		seen[key] = struct{}{}
+		resp.Topics = append(resp.Topics, b.metadataAsked(r, req, asked, create, &changes))
 	}
 	return changes.answer(resp)
+}
+
+// metadataKey is what a topic was asked for by; who asks twice is answered once.
+type metadataKey struct {
+	name string
+	id   [16]byte
+}
+
+// asksForAll says whether a request is for all topics.
+func asksForAll(req *kmsg.MetadataRequest) bool {
+	return req.Topics == nil || req.Version == 0 && len(req.Topics) == 0
 }
 
 func (b *Broker) metadataBroker(r *request) kmsg.MetadataResponseBroker {

@@ -34,6 +34,8 @@ type conn struct {
 	replies chan pending
 	// inFlight counts requests read and not yet answered.
 	inFlight atomic.Int32
+	// quiet gets a token whenever the last of them is answered.
+	quiet chan struct{}
 	// draining says that the broker closes: no further request is read.
 	draining atomic.Bool
 	// mutedUntil is when the next request may be read, by the broker's clock.
@@ -156,6 +158,9 @@ func (c *conn) read() {
 			return
 		}
 		c.muted() // by an answer that was sent while this was read
+		if r.api.alone {
+			c.awaitQuiet()
+		}
 		r.conn, r.as, r.received = c, c.auth.principal, time.Now()
 		c.inFlight.Add(1)
 		rep := r.api.handle(c.b, c.ctx, r)
@@ -165,6 +170,17 @@ func (c *conn) read() {
 		c.replies <- pending{r, rep}
 		if rep.close != "" {
 			c.end(rep.close)
+			return
+		}
+	}
+}
+
+// awaitQuiet waits until everything that was read is answered.
+func (c *conn) awaitQuiet() {
+	for c.inFlight.Load() > 0 {
+		select {
+		case <-c.quiet:
+		case <-c.ctx.Done():
 			return
 		}
 	}
@@ -265,7 +281,12 @@ func (c *conn) finished(p pending) {
 	if p.reply.body != nil && p.reply.body.release != nil {
 		p.reply.body.release()
 	}
-	c.inFlight.Add(-1)
+	if c.inFlight.Add(-1) == 0 {
+		select {
+		case c.quiet <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // send encodes and writes one reply.
@@ -291,6 +312,10 @@ func (c *conn) send(out *connWriter, r *request, rep reply) error {
 	out.buf = rep.resp.AppendTo(out.buf)
 	finishFrame(out.buf, len(out.buf))
 	sent = len(out.buf)
+	if r.api != nil && r.api.alone && sent > freeAnswerBytes { // the answer, and what it was made of
+		r.lease.from = c.b.memory
+		r.lease.force(2 * int64(sent))
+	}
 	err := out.writeBytes(out.buf)
 	if cap(out.buf) > 64<<10 {
 		out.buf = nil

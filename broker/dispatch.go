@@ -25,6 +25,12 @@ type api struct {
 	// view requests are decoded without copying; their bytes, and strings, are
 	// gone once the handler returns, whatever it has left for later.
 	view bool
+	// needs is how much memory the answer takes, at most; nil means no more than the
+	// request has paid for by its elements.
+	needs func(b *Broker, req kmsg.Request) int64
+	// alone requests are handled when everything before them is answered, since nobody
+	// knows before how large their answers are.
+	alone bool
 }
 
 // handler runs on the connection's reader: the next request waits for it. It
@@ -41,16 +47,16 @@ var apis = []api{
 	{key: kmsg.Produce, min: 0, max: 13, served: 3, handle: (*Broker).produce, view: true},
 	{key: kmsg.Fetch, min: 4, max: 18, handle: (*Broker).fetch},
 	{key: kmsg.ListOffsets, min: 0, max: 11, handle: (*Broker).listOffsets},
-	{key: kmsg.Metadata, min: 0, max: 13, handle: (*Broker).metadata},
+	{key: kmsg.Metadata, min: 0, max: 13, handle: (*Broker).metadata, needs: (*Broker).metadataNeeds},
 	{key: kmsg.OffsetCommit, min: 1, max: 10, handle: (*Broker).offsetCommit},
-	{key: kmsg.OffsetFetch, min: 0, max: 10, handle: (*Broker).offsetFetch},
+	{key: kmsg.OffsetFetch, min: 0, max: 10, handle: (*Broker).offsetFetch, alone: true},
 	{key: kmsg.FindCoordinator, min: 0, max: 6, handle: (*Broker).findCoordinator},
 	{key: kmsg.JoinGroup, min: 0, max: 9, handle: (*Broker).joinGroup},
 	{key: kmsg.Heartbeat, min: 0, max: 4, handle: (*Broker).heartbeat},
 	{key: kmsg.LeaveGroup, min: 0, max: 5, handle: (*Broker).leaveGroup},
 	{key: kmsg.SyncGroup, min: 0, max: 5, handle: (*Broker).syncGroup},
-	{key: kmsg.DescribeGroups, min: 0, max: 6, handle: (*Broker).describeGroups},
-	{key: kmsg.ListGroups, min: 0, max: 5, handle: (*Broker).listGroups},
+	{key: kmsg.DescribeGroups, min: 0, max: 6, handle: (*Broker).describeGroups, alone: true},
+	{key: kmsg.ListGroups, min: 0, max: 5, handle: (*Broker).listGroups, alone: true},
 	{key: kmsg.SASLHandshake, min: 0, max: 1, handle: (*Broker).saslHandshake, open: true},
 	{key: kmsg.ApiVersions, min: 0, max: 4, handle: (*Broker).apiVersions, open: true},
 	{key: kmsg.CreateTopics, min: 0, max: 7, handle: (*Broker).createTopics},
@@ -63,12 +69,12 @@ var apis = []api{
 	{key: kmsg.EndTxn, min: 0, max: 5, handle: (*Broker).endTxn},
 	{key: kmsg.WriteTxnMarkers, min: 1, max: 2, handle: (*Broker).writeTxnMarkers},
 	{key: kmsg.TxnOffsetCommit, min: 0, max: 5, handle: (*Broker).txnOffsetCommit},
-	{key: kmsg.DescribeACLs, min: 1, max: 3, handle: (*Broker).describeACLs},
+	{key: kmsg.DescribeACLs, min: 1, max: 3, handle: (*Broker).describeACLs, needs: (*Broker).describeACLsNeeds},
 	{key: kmsg.CreateACLs, min: 1, max: 3, handle: (*Broker).createACLs},
 	{key: kmsg.DeleteACLs, min: 1, max: 3, handle: (*Broker).deleteACLs},
-	{key: kmsg.DescribeConfigs, min: 0, max: 4, handle: (*Broker).describeConfigs},
+	{key: kmsg.DescribeConfigs, min: 0, max: 4, handle: (*Broker).describeConfigs, needs: (*Broker).describeConfigsNeeds},
 	{key: kmsg.AlterConfigs, min: 0, max: 2, handle: (*Broker).alterConfigs},
-	{key: kmsg.DescribeLogDirs, min: 1, max: 4, handle: (*Broker).describeLogDirs},
+	{key: kmsg.DescribeLogDirs, min: 1, max: 4, handle: (*Broker).describeLogDirs, needs: (*Broker).describeLogDirsNeeds},
 	{key: kmsg.SASLAuthenticate, min: 0, max: 2, handle: (*Broker).saslAuthenticate, open: true},
 	{key: kmsg.CreatePartitions, min: 0, max: 3, handle: (*Broker).createPartitions},
 	{key: kmsg.DeleteGroups, min: 0, max: 2, handle: (*Broker).deleteGroups},
@@ -77,25 +83,25 @@ var apis = []api{
 	{key: kmsg.AlterPartitionAssignments, min: 0, max: 1, handle: (*Broker).alterPartitionReassignments},
 	{key: kmsg.ListPartitionReassignments, min: 0, max: 0, handle: (*Broker).listPartitionReassignments},
 	{key: kmsg.OffsetDelete, min: 0, max: 0, handle: (*Broker).offsetDelete},
-	{key: kmsg.DescribeClientQuotas, min: 0, max: 1, handle: (*Broker).describeClientQuotas},
+	{key: kmsg.DescribeClientQuotas, min: 0, max: 1, handle: (*Broker).describeClientQuotas, needs: (*Broker).describeClientQuotasNeeds},
 	{key: kmsg.AlterClientQuotas, min: 0, max: 1, handle: (*Broker).alterClientQuotas},
-	{key: kmsg.DescribeUserSCRAMCredentials, min: 0, max: 0, handle: (*Broker).describeUserScramCredentials},
+	{key: kmsg.DescribeUserSCRAMCredentials, min: 0, max: 0, handle: (*Broker).describeUserScramCredentials, alone: true},
 	{key: kmsg.AlterUserSCRAMCredentials, min: 0, max: 0, handle: (*Broker).alterUserScramCredentials},
 	{key: kmsg.DescribeQuorum, min: 0, max: 2, handle: (*Broker).describeQuorum},
 	{key: kmsg.UpdateFeatures, min: 0, max: 2, handle: (*Broker).updateFeatures},
 	{key: kmsg.DescribeCluster, min: 0, max: 2, handle: (*Broker).describeCluster},
-	{key: kmsg.DescribeProducers, min: 0, max: 0, handle: (*Broker).describeProducers},
-	{key: kmsg.DescribeTransactions, min: 0, max: 0, handle: (*Broker).describeTransactions},
-	{key: kmsg.ListTransactions, min: 0, max: 2, handle: (*Broker).listTransactions},
+	{key: kmsg.DescribeProducers, min: 0, max: 0, handle: (*Broker).describeProducers, alone: true},
+	{key: kmsg.DescribeTransactions, min: 0, max: 0, handle: (*Broker).describeTransactions, alone: true},
+	{key: kmsg.ListTransactions, min: 0, max: 2, handle: (*Broker).listTransactions, alone: true},
 	{key: kmsg.ConsumerGroupHeartbeat, min: 0, max: 1, handle: (*Broker).consumerGroupHeartbeat},
-	{key: kmsg.ConsumerGroupDescribe, min: 0, max: 1, handle: (*Broker).consumerGroupDescribe},
-	{key: kmsg.ListConfigResources, min: 0, max: 1, handle: (*Broker).listConfigResources},
-	{key: kmsg.DescribeTopicPartitions, min: 0, max: 0, handle: (*Broker).describeTopicPartitions},
+	{key: kmsg.ConsumerGroupDescribe, min: 0, max: 1, handle: (*Broker).consumerGroupDescribe, alone: true},
+	{key: kmsg.ListConfigResources, min: 0, max: 1, handle: (*Broker).listConfigResources, needs: (*Broker).listConfigResourcesNeeds},
+	{key: kmsg.DescribeTopicPartitions, min: 0, max: 0, handle: (*Broker).describeTopicPartitions, needs: (*Broker).describeTopicPartitionsNeeds},
 	{key: kmsg.ShareGroupHeartbeat, min: 1, max: 1, handle: (*Broker).shareGroupHeartbeat},
-	{key: kmsg.ShareGroupDescribe, min: 1, max: 1, handle: (*Broker).shareGroupDescribe},
+	{key: kmsg.ShareGroupDescribe, min: 1, max: 1, handle: (*Broker).shareGroupDescribe, alone: true},
 	{key: kmsg.ShareFetch, min: 1, max: 2, handle: (*Broker).shareFetch},
 	{key: kmsg.ShareAcknowledge, min: 1, max: 2, handle: (*Broker).shareAcknowledge},
-	{key: kmsg.DescribeShareGroupOffsets, min: 0, max: 1, handle: (*Broker).describeShareGroupOffsets},
+	{key: kmsg.DescribeShareGroupOffsets, min: 0, max: 1, handle: (*Broker).describeShareGroupOffsets, alone: true},
 	{key: kmsg.AlterShareGroupOffsets, min: 0, max: 0, handle: (*Broker).alterShareGroupOffsets},
 	{key: kmsg.DeleteShareGroupOffsets, min: 0, max: 0, handle: (*Broker).deleteShareGroupOffsets},
 }
@@ -265,6 +271,14 @@ func (b *Broker) decode(ctx context.Context, f *frame, barred string) (*request,
 	}
 	if err != nil {
 		return nil, &errRequest{h, "body is not what the version says: " + err.Error()}
+	}
+	if again := repeats(r.body); again != "" {
+		return nil, &errRequest{h, fmt.Sprintf("names %q again, in a list of more than %d", again, maxRepeating)}
+	}
+	if r.api.needs != nil {
+		if err := b.payAnswer(ctx, r, &f.lease, elements); err != nil {
+			return nil, err
+		}
 	}
 	r.lease, f.lease = f.lease, lease{}
 	r.frame, *f = *f, frame{}

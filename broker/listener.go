@@ -104,7 +104,7 @@ func (b *Broker) admit(l *listener, nc net.Conn) {
 	c := &conn{
 		b: b, listener: l, net: nc, host: host,
 		log:     b.log.With("listener", l.Name, "client", nc.RemoteAddr().String()),
-		replies: make(chan pending, b.opts.Limits.InFlight),
+		replies: make(chan pending, b.opts.Limits.InFlight), quiet: make(chan struct{}, 1),
 	}
 	c.auth.required = len(l.SASL.Mechanisms) > 0
 	c.ctx, c.cancel = context.WithCancel(b.stopping)
