@@ -20,10 +20,19 @@ async function go() {
     nodes = [h("h1", null, "That did not work"), h("div.fault", { role: "alert" }, e.message), h("p", null, h("button", { type: "button", onclick: go }, "Try again"))];
   }
   if (mine !== turn) return; // another page was asked for meanwhile
+  examine();
   main.replaceChildren(...nodes.flat(Infinity).filter(Boolean));
   const title = main.querySelector("h1");
   document.title = (key === "overview" || !title ? "" : title.textContent + " · ") + "Dovetail";
 }
+
+// The header says on every page whether something is wrong.
+async function examine() {
+  const ill = await broker("faults"), n = ill ? ill.faults.length : 0, badge = document.getElementById("ill");
+  badge.hidden = !n;
+  badge.textContent = plural(n, "fault");
+}
+setInterval(() => { if (!document.hidden) examine(); }, 30000);
 
 addEventListener("hashchange", () => { go().then(() => { scrollTo(0, 0); main.focus({ preventScroll: true }); }); });
 
@@ -47,7 +56,7 @@ addEventListener("keydown", (e) => {
     if (e.key === "Escape") e.target.blur();
     return;
   }
-  const places = { o: "#/", s: "#/subjects", t: "#/topics", g: "#/groups" };
+  const places = { o: "#/", s: "#/subjects", t: "#/topics", g: "#/groups", f: "#/faults" };
   if (pressed === "g" && places[e.key]) { location.hash = places[e.key]; pressed = ""; return; }
   pressed = e.key;
   if (e.key === "/" && document.getElementById("filter")) { e.preventDefault(); document.getElementById("filter").focus(); }

@@ -18,7 +18,7 @@ function filtered(input, rows, text, draw) {
 }
 
 pages.overview = async () => {
-  const [o, behind] = await Promise.all([ask("overview"), broker("groups")]);
+  const [o, behind, ill] = await Promise.all([ask("overview"), broker("groups"), broker("faults")]);
   document.getElementById("version").textContent = "Dovetail " + o.version;
   const card = (href, n, what, more) => h("a.card", { href }, h("b", null, n), h("span", null, what, more ? ` · ${more}` : ""));
   const types = ["AVRO", "PROTOBUF", "JSON"].filter((t) => o.types[t]).map((t) => `${o.types[t]} ${t[0] + t.slice(1).toLowerCase()}`).join(", ");
@@ -28,6 +28,7 @@ pages.overview = async () => {
     h("h1", null, "Writers and readers, joined"),
     h("p.sub", null, "Compatibility where none is set:", pill(o.level || "unknown", "ok"), "mode", pill(o.mode || "unknown")),
     o.faults.map((f) => h("div.fault", { role: "alert" }, f)),
+    faultList(ill),
     h("div.cards", null,
       card("#/subjects", number(o.subjects), o.subjects === 1 ? "subject" : "subjects", types),
       card("#/subjects", number(o.versions), o.versions === 1 ? "schema version" : "schema versions"),
@@ -36,11 +37,26 @@ pages.overview = async () => {
       card("#/groups", number(o.lag), "records behind", plural((o.groups || []).length, "group"))),
     h("div.two", null,
       h("section", null, h("h2", null, "Largest topics"), table(topics, [
-        ["Topic", (t) => link("topic", t.topic), "name"], ["Records", (t) => number(t.records), "n"],
+        ["Topic", (t) => [link("topic", t.topic), offline(t)], "name"], ["Records", (t) => atMost(t, t.records), "n"],
         ["Partitions", stack, "wide"], ["", skew]], ["No topics yet. ", h("code", null, "dovetail topic create orders")])),
       h("section", null, h("h2", null, "Groups furthest behind"), table(groups, [
         ["Group", (g) => link("group", g.group), "name"], ["State", (g) => (g.fault ? pill("unknown", "bad") : pill(g.state))], ["Members", (g) => (g.members || []).length, "n"], ["Lag", (g) => lag(g.lag, of(behind, "group", g.group)), "n"]],
         ["No consumer groups yet. ", h("code", null, "dovetail consume orders --group billing")]))),
+  ];
+};
+
+// What is wrong with the broker and its registry, and what to do; the same as `dovetail doctor` tells.
+const faultList = (ill) => (ill ? ill.faults : []).map((f) => h("div.fault", { role: "alert" },
+  h("b", null, f.kind.replaceAll("-", " ")), f.topic ? [" · ", link("topic", f.topic), f.partition === undefined ? "" : ` partition ${f.partition}`] : "", ": ", f.what,
+  h("p", null, "What to do: ", f.remedy), f.since ? h("p", null, "since ", f.since.replace("T", " ").replace(/\..*|Z$/, ""), " UTC") : null));
+
+pages.faults = async () => {
+  const ill = await broker("faults");
+  return [
+    h("h1", null, "Faults"),
+    h("p.sub", null, ill ? plural(ill.faults.length, "fault") : "Only the broker that is bundled with these pages tells what is wrong with it."),
+    faultList(ill),
+    ill && !ill.faults.length ? h("div.panel", null, empty("Nothing is wrong. On the command line: ", h("code", null, "dovetail doctor"))) : null,
   ];
 };
 
@@ -120,7 +136,7 @@ pages.topics = async () => {
     h("h1", null, "Topics"),
     h("p.sub", null, plural(rows.length, "topic"), h("span.grow"), input),
     filtered(input, rows, (r) => r.topic, (shown) => table(shown, [
-      ["Topic", (r) => link("topic", r.topic), "name"], ["Partitions", (r) => r.partitions.length, "n"], ["Records", (r) => number(r.records), "n"],
+      ["Topic", (r) => [link("topic", r.topic), offline(r)], "name"], ["Partitions", (r) => r.partitions.length, "n"], ["Records", (r) => atMost(r, r.records), "n"],
       ["Size", (r) => bytes(r.bytes), "n"], ["Records per partition", stack, "wide"], ["", skew],
       ...(traffic ? [["Written", (r) => rate(now(r)), "n"], ["Now", (r) => busiest(now(r))]] : [])],
       rows.length ? "No topic matches." : ["No topics yet. ", h("code", null, "dovetail topic create orders --partitions 6")])),
@@ -166,9 +182,9 @@ pages.topic = async (name) => {
   const [, known] = await Promise.all([load(), traffic()]);
   return [
     h("h1", null, t.topic),
-    h("p.sub", null, [plural(t.partitions.length, "partition"), plural(t.records, "record"), bytes(t.bytes)].join(" · "), skew(t), h("span.grow"), link("subject", t.topic + "-value", `subject ${t.topic}-value →`)),
-    table(t.partitions, [["Partition", (p) => p.partition, "n"], ["First", (p) => number(p.startOffset), "n"], ["End", (p) => number(p.endOffset), "n"],
-      ["Records", (p) => number(p.records), "n"], ["Share", (p) => percent(p.recordShare), "n"], ["", bar, "wide"], ["Size", (p) => bytes(p.bytes), "n"],
+    h("p.sub", null, [plural(t.partitions.length, "partition"), (t.compacted ? "compacted, at most " : "") + plural(t.records, "record"), bytes(t.bytes)].join(" · "), skew(t), offline(t), h("span.grow"), link("subject", t.topic + "-value", `subject ${t.topic}-value →`)),
+    table(t.partitions, [["Partition", (p) => p.partition, "n"], ["First", (p) => (p.fault ? "—" : number(p.startOffset)), "n"], ["End", (p) => (p.fault ? "—" : number(p.endOffset)), "n"],
+      ["Records", (p) => (p.fault ? pill(known ? "offline" : p.fault, "bad") : atMost(t, p.records)), "n"], ["Share", (p) => percent(p.recordShare), "n"], ["", bar, "wide"], ["Size", (p) => bytes(p.bytes), "n"],
       ...(known ? [["Written", (p) => rates[p.partition], "n"]] : [])], "No partitions."),
     now,
     h("h2", null, "Last records", h("span.grow"), choose, live),
@@ -232,7 +248,7 @@ pages.group = async (name) => {
     table(g.members, [["Member", (m) => h("code", null, m.member), "name"], ["Instance", (m) => m.instance || ""], ["Client", (m) => m.client], ["Host", (m) => m.host], ["Partitions", (m) => m.partitions, "n"]],
       "Nobody reads as this group at the moment."),
     h("h2", null, "Partitions"),
-    table(g.partitions, [["Topic", (p) => link("topic", p.topic), "name"], ["Partition", (p) => p.partition, "n"], ["Committed", (p) => (p.committed < 0 ? "—" : number(p.committed)), "n"], ["End", (p) => number(p.endOffset), "n"],
+    table(g.partitions, [["Topic", (p) => link("topic", p.topic), "name"], ["Partition", (p) => p.partition, "n"], ["Committed", (p) => (p.committed < 0 ? "—" : number(p.committed)), "n"], ["End", (p) => (p.fault ? pill("offline", "bad") : number(p.endOffset)), "n"],
       ["Read", (p) => h("div.bar" + (p.lag ? ".hot" : ""), { title: percent(done(p)) }, h("i", { width: 100 * done(p) + "%" })), "wide"], ["Lag", (p) => lag(p.lag, part(p)), "n"], ["Member", (p) => h("code", null, p.member || "")]], "Nothing was committed, and nothing is assigned."),
   ];
 };

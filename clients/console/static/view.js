@@ -60,6 +60,15 @@ function skew(topic) {
   return pill("skew " + topic.skew.toFixed(2), topic.skew > 1.5 ? "warn" : "ok");
 }
 
+// Compaction may have taken some of a topic's records.
+const atMost = (topic, n) => (topic.compacted && n ? "≤ " : "") + number(n);
+
+// How many partitions of a topic are offline, if some are.
+function offline(topic) {
+  const n = topic.partitions.filter((p) => p.fault).length;
+  return n ? [" ", pill(`${n} offline`, "bad")] : null;
+}
+
 // Lag in records, and in time if the broker tells it.
 const lag = (n, behind) => pill(number(n || 0) + (n && behind && behind.lagSeconds >= 1 ? " · " + seconds(behind.lagSeconds) : ""), n ? "warn" : "ok");
 
