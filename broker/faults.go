@@ -94,7 +94,7 @@ func (b *Broker) offlineFault(p *Partition, err error) Fault {
 
 var remedies = map[FaultKind]string{
 	FaultDamaged:     "restore the partition's folder from a copy, or stop and see what can be saved: dovetail log check, dovetail log repair",
-	FaultDisk:        "make room: delete records or topics, shorten retention, or enlarge the disk; writes go on by themselves, and reads never stopped",
+	FaultDisk:        "make room: delete records or topics, shorten retention (files go after file.delete.delay.ms, a minute), or enlarge the disk; writes go on by themselves, and reads never stopped",
 	FaultDeadLetters: "mend what the error says about the dead-letter topic, or set schema.validation.mode=reject; until then batches with bad records are refused",
 	FaultUpkeep:      "mend what the error says; it is tried again by itself, and until then the log grows",
 	FaultCoordinator: "mend what the error says; clients try again by themselves",

@@ -25,14 +25,15 @@ func newGroup() *cobra.Command {
 	g := &groupCommand{}
 	cmd := &cobra.Command{
 		Use:   "group",
-		Short: "Consumer groups of a broker: list, describe with lag, delete",
+		Short: "Consumer groups of a broker: list, describe with lag, reset, delete",
 		Example: `  dovetail group list
   dovetail group describe billing
+  dovetail group reset billing --to earliest
   dovetail group delete billing`,
 	}
 	g.connection.flags(cmd, true, true)
 	g.output.flag(cmd)
-	cmd.AddCommand(g.list(), g.describe(), g.delete())
+	cmd.AddCommand(g.list(), g.describe(), g.reset(), g.delete())
 	return cmd
 }
 

@@ -124,7 +124,7 @@ func (p *produceCommand) run(ctx context.Context, topic string, in io.Reader, st
 	// timestamp, which is long ago for a record that is copied.
 	delivering, giveUp := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer giveUp(nil)
-	go outcome.watch(delivering, p.timeout, giveUp)
+	go outcome.watch(delivering, p.timeout, func() { giveUp(p.silence(ctx)) })
 	var fault error
 	err = readLines(ctx, in, func(l inputLine) bool {
 		if outcome.err() != nil || delivering.Err() != nil {
@@ -140,6 +140,9 @@ func (p *produceCommand) run(ctx context.Context, topic string, in io.Reader, st
 		client.Produce(delivering, record, func(r *kgo.Record, err error) {
 			if errors.Is(err, kerr.MessageTooLarge) {
 				err = advised(err, fmt.Sprintf("the record has %d bytes; this command sends at most %d in a batch, and the topic takes at most its max.message.bytes (`dovetail topic config %s`)", len(r.Key)+len(r.Value), maxBatchBytes, topic))
+			}
+			if errors.Is(err, kerr.InvalidRecord) {
+				err = advised(err, fmt.Sprintf("a compacted topic takes only records with keys, and one with schema validation only those that fit their schemas (`dovetail topic config %s`): the server's log says which record of the batch it was, and why", topic))
 			}
 			outcome.done(l.number, err)
 		})
@@ -175,6 +178,16 @@ func (p *produceCommand) checkPartition(ctx context.Context, client *kgo.Client,
 	return nil
 }
 
+// silence says why nothing is delivered, as far as the broker's own HTTP address tells.
+func (p *produceCommand) silence(ctx context.Context) error {
+	var live faultsAnswer
+	if p.getLive(ctx, "/broker/faults", &live) == "" && len(live.Faults) > 0 {
+		f := live.Faults[0]
+		return fmt.Errorf("nothing was delivered for %v; of the server `dovetail doctor` tells %s: %s. What to do: %s", p.timeout, f.Kind, f.What, f.Remedy)
+	}
+	return fmt.Errorf("nothing was delivered for %v: is the broker running, and reachable at the address that it advertises? `dovetail doctor` says what is wrong with it", p.timeout)
+}
+
 // deliveries collects what became of records.
 type deliveries struct {
 	mu     sync.Mutex
@@ -192,7 +205,7 @@ func (d *deliveries) sent() {
 
 // watch gives up once nothing was answered for as long as patience although
 // something was due.
-func (d *deliveries) watch(ctx context.Context, patience time.Duration, giveUp context.CancelCauseFunc) {
+func (d *deliveries) watch(ctx context.Context, patience time.Duration, giveUp func()) {
 	for before := -1; ; {
 		select {
 		case <-ctx.Done():
@@ -203,7 +216,7 @@ func (d *deliveries) watch(ctx context.Context, patience time.Duration, giveUp c
 		open, answered := d.open, d.ok+d.failed
 		d.mu.Unlock()
 		if open > 0 && answered == before {
-			giveUp(fmt.Errorf("the broker answered nothing for %v: is it running, and reachable at the address that it advertises?", patience))
+			giveUp()
 			return
 		}
 		before = answered

@@ -27,7 +27,7 @@ func newTopic() *cobra.Command {
 	t := &topicCommand{}
 	cmd := &cobra.Command{
 		Use:   "topic",
-		Short: "Topics of a broker: list, create, describe, alter, delete",
+		Short: "Topics of a broker: list, create, describe, alter, delete, and their records",
 		Example: `  dovetail topic list
   dovetail topic create orders --partitions 6 --config schema.validation.level=payload
   dovetail topic describe orders
@@ -35,7 +35,7 @@ func newTopic() *cobra.Command {
 	}
 	t.connection.flags(cmd, true, true)
 	t.output.flag(cmd)
-	cmd.AddCommand(t.list(), t.create(), t.describe(), t.config(), t.alter(), t.delete())
+	cmd.AddCommand(t.list(), t.create(), t.describe(), t.config(), t.alter(), t.deleteRecords(), t.delete())
 	return cmd
 }
 
