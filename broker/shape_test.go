@@ -109,6 +109,9 @@ func FuzzRequest(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+	b.auth, b.quotas = &authorizer{}, &quotas{} // as Start makes them of an empty directory
+	b.auth.rules.Store(&[]acl{})
+	b.quotas.entries.Store(&[]quotaEntry{})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) > 1<<16 {
 			return
@@ -116,6 +119,10 @@ func FuzzRequest(f *testing.F) {
 		r, err := b.decode(t.Context(), &frame{data: append([]byte(nil), data...)}, "")
 		if err == nil && !r.unsupported {
 			r.body.AppendTo(nil)
+		}
+		if err == nil {
+			r.letGo()
+			r.lease.release()
 		}
 	})
 }
