@@ -447,12 +447,14 @@ func (c *decCompiler) skip(ops []decOp, p *plan, path string) []decOp {
 		case wSkip, wSkip8:
 			op.code = dSkipFixed
 			return append(ops, op)
-		case wInt:
-			op.code = dSkipInt
-			return append(ops, op)
-		case wLong:
-			op.code = dSkipLong
-			return append(ops, op)
+		case wNumbers:
+			if first.n == 1 {
+				op.code = dSkipLong
+				if first.to == 1 {
+					op.code = dSkipInt
+				}
+				return append(ops, op)
+			}
 		case wBytes, wStrings:
 			if first.code == wBytes || first.n == 1 && !c.eng.text {
 				op.code = dSkipBytes

@@ -13,3 +13,12 @@ var (
 	ValidText = validText
 	CountHigh = countHigh
 )
+
+// CountedText is how many bytes above 127 the first walk over data, a value of s,
+// finds in its text.
+func CountedText(s *Schema, data []byte) int {
+	p := standard.plan(s.Root(), s.Root()).walk
+	w := walker{buf: data, progs: p.all, text: textCounted}
+	w.all(p, 0)
+	return w.high + countHigh(data[w.from:])
+}

@@ -81,11 +81,64 @@ func (w *walker) run(op *walkOp, pos, count int) int {
 // follows. It calls nothing, so that all it knows stays in registers.
 func (w *walker) fast(op *walkOp, pos int) (*walkOp, int) {
 	buf, count := w.buf, w.count
-	exact := w.text == textExact
 loop:
 	for {
-		n := op.n
+		n, text := op.n, pos
 		switch op.code {
+		case wStrings:
+		case wOptionalText:
+			if uint(pos) >= uint(len(buf)) {
+				break loop
+			}
+			text++
+			if b := buf[pos]; b == op.null {
+				pos, op = text, op.after(1)
+				continue
+			} else if b != 2-op.null {
+				break loop
+			}
+			n = 1
+		case wTexts:
+			if uint(pos) >= uint(len(buf)) || buf[pos]&0x81 != 0 || w.text == textExact {
+				break loop
+			}
+			text++
+			if buf[pos] == 0 {
+				pos, op = text, op.after(1)
+				continue
+			}
+			for n *= int(buf[pos] >> 1); n > 0; n-- {
+				if uint(text) >= uint(len(buf)) || buf[text]&0x81 != 0 {
+					break loop
+				}
+				text += int(buf[text]>>1) + 1
+			}
+			pos = text
+			continue // with the next block
+		case wNumbers:
+			at, high := pos, 0
+			for ints := op.to; n > 0; n-- {
+				if uint(at) >= uint(len(buf)) {
+					break loop
+				}
+				if buf[at] >= 0x80 {
+					if len(buf)-at < 8 {
+						break loop
+					}
+					stop := ^load64(buf, at) & (highBits >> (ints & 1 << 5)) // an int of five bytes is for slow
+					if stop == 0 {
+						break loop
+					}
+					more := bits.TrailingZeros64(stop) >> 3
+					high += more
+					at += more
+				}
+				at++
+				ints >>= 1
+			}
+			w.high -= high
+			pos, op = at, op.after(1)
+			continue
 		case wEnd:
 			count--
 			if count > 0 {
@@ -95,94 +148,14 @@ loop:
 			if w.open == w.outer || uint(pos) >= uint(len(buf)) || buf[pos]&0x81 != 0 {
 				break loop
 			}
-			b := buf[pos]
-			pos++
-			if b != 0 {
-				count = int(b >> 1)
-				op = op.after(-int(op.to))
+			if count = int(buf[pos] >> 1); count > 0 {
+				pos, op = pos+1, op.after(-int(op.to))
 				continue
 			}
 			w.open--
 			count = w.opens[w.open&(mostArrays-1)]
-		case wStrings:
-			if exact {
-				break loop
-			}
-			end, long := pos, 0
-			for n > 0 {
-				if uint(end) >= uint(len(buf)) {
-					break loop
-				}
-				b := buf[end]
-				end += int(b>>1) + 1
-				if b&0x81 != 0 { // a length of two bytes, or what is left to slow
-					at := end - int(b>>1)
-					if b&1 != 0 || at >= len(buf) || buf[at] >= 0x80 {
-						break loop
-					}
-					end += int(buf[at])<<6 - 63
-					long++
-				}
-				n--
-			}
-			if end > len(buf) {
-				break loop
-			}
-			pos = end
-			w.high -= long
-		case wTexts:
-			if exact || uint(pos) >= uint(len(buf)) || buf[pos]&0x81 != 0 {
-				break loop
-			}
-			if buf[pos] == 0 {
-				pos++
-				break
-			}
-			n *= int(buf[pos] >> 1)
-			end := pos + 1
-			for n > 0 {
-				if uint(end) >= uint(len(buf)) || buf[end]&0x81 != 0 {
-					break loop
-				}
-				end += int(buf[end]>>1) + 1
-				n--
-			}
-			pos = end
-			continue // with the next block
-		case wLong:
-			if uint(pos) >= uint(len(buf)) {
-				break loop
-			}
-			if buf[pos] >= 0x80 {
-				if len(buf)-pos < 8 {
-					break loop
-				}
-				stop := ^load64(buf, pos) & highBits
-				if stop == 0 {
-					break loop
-				}
-				more := bits.TrailingZeros64(stop) >> 3
-				w.high -= more
-				pos += more
-			}
-			pos++
-		case wInt:
-			if uint(pos) >= uint(len(buf)) {
-				break loop
-			}
-			if buf[pos] >= 0x80 {
-				if len(buf)-pos < 8 {
-					break loop
-				}
-				stop := ^load64(buf, pos) & (highBits & math.MaxUint32)
-				if stop == 0 {
-					break loop
-				}
-				more := bits.TrailingZeros64(stop) >> 3
-				w.high -= more
-				pos += more
-			}
-			pos++
+			pos, op = pos+1, op.after(1)
+			continue
 		case wOptional:
 			if uint(pos) >= uint(len(buf)) {
 				break loop
@@ -192,13 +165,28 @@ loop:
 			} else if b != 2-op.null {
 				break loop
 			}
-			pos++
+			pos, op = pos+1, op.after(1)
+			continue
+		case wOptionalSkip:
+			if len(buf)-pos < 9 {
+				break loop
+			}
+			if b := buf[pos]; b == op.null {
+				n = 0
+			} else if b != 2-op.null {
+				break loop
+			} else {
+				w.high -= highOf(load64(buf, pos+1) << ((64 - 8*uint(n)) & 63))
+			}
+			pos, op = pos+1+n, op.after(1)
+			continue
 		case wSkip8:
 			if len(buf)-pos < 8 {
 				break loop
 			}
 			w.high -= highOf(load64(buf, pos))
-			pos += 8
+			pos, op = pos+8, op.after(1)
+			continue
 		case wSkip, wBytes:
 			at := pos
 			if op.code == wBytes {
@@ -218,44 +206,77 @@ loop:
 				n -= 8
 			}
 			if n > 0 {
-				w.high -= highOf(load64(buf, pos-8) >> (64 - 8*uint(n)&63))
+				w.high -= highOf(load64(buf, pos-8) >> ((64 - 8*uint(n)) & 63))
 			}
-		case wBoolean:
-			if uint(pos) >= uint(len(buf)) || buf[pos] > 1 {
-				break loop
+			op = op.after(1)
+			continue
+		case wBooleans:
+			at := pos
+			for ; n > 0; n-- {
+				if uint(at) >= uint(len(buf)) || buf[at] > 1 {
+					break loop
+				}
+				at++
 			}
-			pos++
+			pos, op = at, op.after(1)
+			continue
 		case wEnum:
 			if uint(pos) >= uint(len(buf)) || buf[pos]&0x81 != 0 || int(buf[pos]>>1) >= n {
 				break loop
 			}
-			pos++
+			pos, op = pos+1, op.after(1)
+			continue
 		case wUnion:
 			if uint(pos) >= uint(len(buf)) || buf[pos]&0x81 != 0 || int(buf[pos]>>1) >= n {
 				break loop
 			}
-			op = op.after(1 + int(buf[pos]>>1))
-			op = op.after(int(op.to))
-			pos++
+			op = op.after(1 + int(buf[pos]>>1)) // its wJump
+			pos, op = pos+1, op.after(1+int(op.to))
+			continue
 		case wJump:
-			op = op.after(int(op.to))
+			op = op.after(1 + int(op.to))
+			continue
 		case wArray:
 			if uint(pos) >= uint(len(buf)) || buf[pos]&0x81 != 0 || w.open == mostArrays {
 				break loop
 			}
-			b := buf[pos]
-			pos++
-			if b != 0 {
-				w.opens[w.open&(mostArrays-1)] = count
-				w.open++
-				count = int(b >> 1)
-			} else {
-				op = op.after(int(op.to))
+			if buf[pos] == 0 {
+				pos, op = pos+1, op.after(1+int(op.to))
+				continue
 			}
+			w.opens[w.open&(mostArrays-1)] = count
+			w.open++
+			count = int(buf[pos] >> 1)
+			pos, op = pos+1, op.after(1)
+			continue
 		default:
 			break loop
 		}
-		op = op.after(1)
+		// n strings at text
+		if w.text == textExact {
+			break loop
+		}
+		high := 0
+		for ; n > 0; n-- {
+			if uint(text) >= uint(len(buf)) {
+				break loop
+			}
+			b := buf[text]
+			text += int(b>>1) + 1
+			if b&0x81 != 0 { // a length of two bytes, or one for slow
+				at := text - int(b>>1)
+				if b&1 != 0 || at >= len(buf) || buf[at] >= 0x80 {
+					break loop
+				}
+				text += int(buf[at])<<6 - 63
+				high++
+			}
+		}
+		if text > len(buf) {
+			break loop
+		}
+		w.high -= high
+		pos, op = text, op.after(1)
 	}
 	w.count = count
 	return op, pos
@@ -266,20 +287,28 @@ func (w *walker) slow(op *walkOp, pos int) (*walkOp, int) {
 	switch op.code {
 	case wStrings:
 		pos = w.texts(pos, op.n)
-	case wLong, wInt:
-		pos = w.number(op.code, pos)
-	case wOptional:
+	case wNumbers:
+		pos = w.numbers(pos, op.n, op.to)
+	case wOptional, wOptionalText, wOptionalSkip:
 		index, next := w.index(pos, 2)
-		if pos = next; index == int(op.null>>1) {
+		switch pos = next; {
+		case pos < 0:
+		case index == int(op.null>>1):
 			op = op.after(int(op.to))
+		case op.code == wOptionalText:
+			pos = w.texts(pos, 1)
+		case op.code == wOptionalSkip:
+			pos = w.skip(pos, op.n)
 		}
 	case wSkip, wSkip8:
 		pos = w.skip(pos, op.n)
-	case wBoolean:
-		if uint(pos) >= uint(len(w.buf)) || w.buf[pos] > 1 {
-			return op, -1
+	case wBooleans:
+		for range op.n {
+			if uint(pos) >= uint(len(w.buf)) || w.buf[pos] > 1 {
+				return op, -1
+			}
+			pos++
 		}
-		pos++
 	case wEnum:
 		pos = w.enum(pos, op.n)
 	case wBytes:
@@ -324,15 +353,22 @@ func (w *walker) long(pos int) (v int64, next int) {
 	return v, next
 }
 
-func (w *walker) number(code walkCode, pos int) int {
-	next := 0
-	if code == wInt {
-		_, next = readInt(w.buf, pos)
-	} else {
-		_, next = readLong(w.buf, pos)
+// numbers walks over n longs, or ints where ints has a bit.
+func (w *walker) numbers(pos, n int, ints uint32) int {
+	for i := range n {
+		next := 0
+		if ints>>i&1 != 0 {
+			_, next = readInt(w.buf, pos)
+		} else {
+			_, next = readLong(w.buf, pos)
+		}
+		if next < 0 {
+			return -1
+		}
+		w.high -= next - pos - 1
+		pos = next
 	}
-	w.high -= next - pos - 1
-	return next
+	return pos
 }
 
 // index reads a union index below n.

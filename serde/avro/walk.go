@@ -8,24 +8,25 @@ import (
 type walkCode uint8
 
 const (
-	wEnd     walkCode = iota // of a program, or of items of at least n bytes that began to ops before
-	wStrings                 // n strings, one behind the other
-	wLong
-	wInt
-	wOptional // a union of two with null; to ops that the other one takes follow
-	wSkip8    // 8 bytes
-	wSkip     // n bytes
-	wBoolean
-	wEnum   // n symbols
-	wBytes  //
-	wUnion  // n branches; as many wJump to each of them follow
-	wJump   // over to ops
-	wArray  // items of at least n bytes each; to ops, a wEnd the last, follow
-	wTexts  // an array with items of n strings
-	wLongs  // an array of longs
-	wFixed  // an array with items of n bytes
-	wEmpty  // an array of items without bytes, which hold n values each
-	wRecord // progs[n]
+	wEnd          walkCode = iota // of a program, or of items of at least n bytes that began to ops before
+	wStrings                      // n strings, one behind the other
+	wNumbers                      // n longs, or ints where to has a bit
+	wOptional                     // a union of two with null; to ops that the other one takes follow
+	wOptionalText                 // a union of null and string
+	wOptionalSkip                 // a union of null and n bytes, at most 8
+	wSkip8                        // 8 bytes
+	wSkip                         // n bytes
+	wBooleans                     // n booleans
+	wEnum                         // n symbols
+	wBytes                        //
+	wUnion                        // n branches; as many wJump to each of them follow
+	wJump                         // over to ops
+	wArray                        // items of at least n bytes each; to ops, a wEnd the last, follow
+	wTexts                        // an array with items of n strings
+	wLongs                        // an array of longs
+	wFixed                        // an array with items of n bytes
+	wEmpty                        // an array of items without bytes, which hold n values each
+	wRecord                       // progs[n]
 	wTimeMicros
 	wBigDecimal
 )
@@ -35,7 +36,7 @@ const (
 // map is an array whose items begin with a string.
 type walkOp struct {
 	code  walkCode
-	null  byte // wOptional: the byte that says null
+	null  byte // wOptional and its like: the byte that says null
 	quiet bool // wArray: no item has text
 	to    uint32
 	n     int
@@ -97,7 +98,11 @@ func (p *walkProg) put(op walkOp) {
 	if k := len(p.ops); k > p.fence {
 		last := &p.ops[k-1]
 		switch {
-		case op.code == wStrings && last.code == wStrings:
+		case op.code == last.code && (op.code == wStrings || op.code == wBooleans):
+			last.n += op.n
+			return
+		case op.code == wNumbers && last.code == wNumbers && last.n+op.n <= 32:
+			last.to |= op.to << last.n
 			last.n += op.n
 			return
 		case op.isSkip() && last.isSkip() && last.n+op.n < maxSize:
@@ -133,14 +138,14 @@ func (p *walkProg) end(body int) {
 func (c *walkCompiler) add(out *walkProg, p *plan) (text bool) {
 	switch p.kind {
 	case pBoolean:
-		out.put(walkOp{code: wBoolean})
+		out.put(walkOp{code: wBooleans, n: 1})
 	case pInt:
-		out.put(walkOp{code: wInt})
+		out.put(walkOp{code: wNumbers, n: 1, to: 1})
 	case pLong:
 		if p.w.Logical == avro.TimeMicros {
 			out.put(walkOp{code: wTimeMicros})
 		} else {
-			out.put(walkOp{code: wLong})
+			out.put(walkOp{code: wNumbers, n: 1})
 		}
 	case pFloat:
 		out.put(skipOp(4))
@@ -180,6 +185,7 @@ func (c *walkCompiler) union(out *walkProg, p *plan) (text bool) {
 				body := out.begin(walkOp{code: wOptional, null: byte(2 * i)})
 				text = c.add(out, p.branches[1-i])
 				out.end(body)
+				out.joinOptional(body - 1)
 				return text
 			}
 		}
@@ -205,6 +211,25 @@ func (c *walkCompiler) union(out *walkProg, p *plan) (text bool) {
 	return text
 }
 
+// joinOptional makes one op of an optional, the last, and its body if that is a
+// string or a few bytes.
+func (p *walkProg) joinOptional(at int) {
+	if len(p.ops) != at+2 {
+		return
+	}
+	switch body := p.ops[at+1]; {
+	case body.code == wStrings && body.n == 1:
+		p.ops[at].code = wOptionalText
+	case body.isSkip() && body.n <= 8:
+		p.ops[at].code, p.ops[at].n = wOptionalSkip, body.n
+	default:
+		return
+	}
+	p.ops[at].to = 0
+	p.ops = p.ops[:at+1]
+	p.fence = len(p.ops)
+}
+
 func (c *walkCompiler) items(out *walkProg, p *plan) (text bool) {
 	least := p.item.minBytes
 	if p.kind == pArray && least == 0 {
@@ -226,8 +251,10 @@ func (c *walkCompiler) items(out *walkProg, p *plan) (text bool) {
 		switch item := out.ops[body]; item.code {
 		case wStrings:
 			*head = walkOp{code: wTexts, n: item.n}
-		case wLong:
-			*head = walkOp{code: wLongs, n: 1}
+		case wNumbers:
+			if item.n == 1 && item.to == 0 {
+				*head = walkOp{code: wLongs, n: 1}
+			}
 		case wSkip, wSkip8:
 			*head = walkOp{code: wFixed, n: item.n}
 		}

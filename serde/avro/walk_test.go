@@ -278,6 +278,43 @@ func TestTheWalkIsTheExplainingWalk(t *testing.T) {
 	}
 }
 
+// TestTheWalkCountsOnlyText: whatever numbers, bytes and lengths are made of, the
+// count is that of the text, so that ASCII is never walked over twice.
+func TestTheWalkCountsOnlyText(t *testing.T) {
+	seed := rand.Uint64()
+	texts := walkSchemas()
+	counted := 0
+	for k := range 400 {
+		r := rand.New(rand.NewPCG(seed, uint64(k)))
+		text := (&schemaMaker{r: r}).schema(5)
+		if k < len(texts) {
+			text = texts[k]
+		}
+		s := avro.MustParse(text)
+		for range 10 {
+			want := 0
+			m := &payloadMaker{r, func(m *payloadMaker) []byte {
+				b := anyText(m)
+				for _, c := range b {
+					want += int(c >> 7)
+				}
+				return b
+			}}
+			data := m.value(nil, s.Root(), 0)
+			if !avro.Accepts(s, data, true) {
+				continue // a number that is a byte too long
+			}
+			counted += want
+			if got := avro.CountedText(s, data); got != want {
+				t.Fatalf("seed %d/%d: %d, want %d\n%s\n%x", seed, k, got, want, text, data)
+			}
+		}
+	}
+	if counted == 0 {
+		t.Error("no text had any")
+	}
+}
+
 // TestTheWalkEndsWhereThePayloadDoes: of a right payload every prefix is wrong in
 // the same way for both walks.
 func TestTheWalkEndsWhereThePayloadDoes(t *testing.T) {
