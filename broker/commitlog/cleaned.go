@@ -1,6 +1,7 @@
 package commitlog
 
 import (
+	"errors"
 	"path/filepath"
 
 	"github.com/dovetail-dev/dovetail/broker/internal/vfs"
@@ -60,20 +61,24 @@ func (c *cleanedSegment) write() error {
 	return err
 }
 
-// finish makes the files durable and renames them to .swap, the log last.
-func (c *cleanedSegment) finish() error {
+// finish makes the files durable.
+func (c *cleanedSegment) finish() (segmentSeal, error) {
 	if err := c.write(); err != nil {
-		return err
+		return segmentSeal{}, err
 	}
 	if err := c.s.flushIndexes(true); err != nil {
-		return err
+		return segmentSeal{}, err
 	}
 	if err := c.s.syncIndexes(); err != nil {
-		return err
+		return segmentSeal{}, err
 	}
-	if err := c.file.Sync(); err != nil {
-		return err
-	}
+	c.s.sizeBytes.Store(c.pos)
+	found, err := c.s.sealOf()
+	return found, errors.Join(err, c.file.Sync())
+}
+
+// offer renames the finished files to .swap, the log last.
+func (c *cleanedSegment) offer() error {
 	for _, suffix := range swapOrder {
 		if suffix == logSuffix {
 			if err := c.s.fsys.SyncDir(filepath.Clean(c.s.dir)); err != nil {

@@ -44,13 +44,26 @@ func (k *compaction) replaceGroup(group []*segment, next int64) error {
 			return err
 		}
 	}
-	if err := out.finish(); err != nil {
+	sealed, err := out.finish()
+	if err != nil {
+		return err
+	}
+	// What the segment is going to be is known before it can take its place.
+	k.l.seals.add(group[0].base, sealed)
+	if err := k.l.writeSeals(); err != nil {
+		return err
+	}
+	if err := out.offer(); err != nil {
 		return err
 	}
 	k.result.BytesAfter += out.pos
 	k.result.Segments += len(group)
 	k.result.SegmentsLeft++
-	return k.l.replaceSegments(group, out, time.UnixMilli(k.now))
+	err = k.l.replaceSegments(group, out, time.UnixMilli(k.now))
+	if err == nil {
+		k.l.seals.set(group[0].base, sealed)
+	}
+	return err
 }
 
 // replaceSegments puts a finished output in the place of the segments it was made

@@ -382,7 +382,7 @@ func FuzzStoredFiles(f *testing.F) {
 	f.Add(FormatCheckpoint(map[TopicPartition]int64{{"a", 1}: 2}))
 	f.Add(formatPartitionMetadata([16]byte{1}))
 	f.Add([]byte("#\ncluster.id=a\nnode.id=1\nversion=1\n"))
-	f.Add(logState{1, 2, 3}.append(nil))
+	f.Add(logState{1, 2, 3, checkpointMark{4, 5, 6, 7}}.append(nil, ""))
 	f.Fuzz(func(t *testing.T, p []byte) {
 		if table, err := parseSnapshot(p); err == nil {
 			if again, err := parseSnapshot(table.appendSnapshot(nil)); err != nil || len(again.producers) != len(table.producers) {
@@ -405,8 +405,8 @@ func FuzzStoredFiles(f *testing.F) {
 			}
 		}
 		_, _ = ParseMetaProperties(p)
-		if s, ok := parseLogState(p); ok {
-			if again, ok := parseLogState(s.append(nil)); !ok || again != s {
+		if s, ok := parseLogState(p, ""); ok {
+			if again, ok := parseLogState(s.append(nil, ""), ""); !ok || again != s {
 				t.Fatal(s)
 			}
 		}

@@ -52,6 +52,30 @@ func (g *gapFinder) between(base, end, next int64) {
 	}
 }
 
+// resized reports whether a sealed segment is not of a size that it was sealed with,
+// and notes as missing what it may have held. next is the base offset of the one
+// after it.
+func (g *gapFinder) resized(s *segment, next int64, was []segmentSeal) bool {
+	size, most := s.sizeBytes.Load(), int64(0)
+	for _, w := range was {
+		if w.logBytes == size {
+			return false
+		}
+		most = max(most, w.logBytes)
+	}
+	if len(was) == 0 {
+		return false
+	}
+	first := s.base
+	if end, ok := s.lastEnd(); ok && size < most {
+		first = end
+	}
+	if first < next && !slices.Contains(g.found, Gap{first, next}) {
+		g.found = append(g.found, Gap{first, next})
+	}
+	return true
+}
+
 // needsEnd reports whether between looks at the end of a segment before next.
 func (g *gapFinder) needsEnd(base, next int64) bool {
 	_, orphan := g.orphan(base, next)

@@ -49,7 +49,7 @@ func Inspect(o Options) ([]Finding, error) {
 		if err != nil {
 			return nil, err
 		}
-		if state, stateKnown = parseLogState(p); stateKnown {
+		if state, stateKnown = parseLogState(p, o.Dir); stateKnown {
 			durable = max(durable, state.durableOffset)
 		} else {
 			found = append(found, Finding{File: stateFile, Pos: -1, Offset: -1, Fault: "neither copy of the state is whole", Remedy: remedyRebuild, Harmless: true})

@@ -1,6 +1,7 @@
 package commitlog
 
 import (
+	"hash/crc32"
 	"path/filepath"
 	"slices"
 )
@@ -33,6 +34,12 @@ func (l *Log) checkpoint() error {
 		l.amu.Unlock()
 		return storage("write indexes", err)
 	}
+	mark := checkpointMark{offset: end}
+	var err error
+	if mark.txnBytes, mark.txnCRC, err = s.txns.checksum(); err != nil {
+		l.amu.Unlock()
+		return storage("read "+filepath.Base(s.path(txnSuffix)), err)
+	}
 	s.acquire()
 	snapshot := l.producers.appendSnapshot(nil)
 	l.appended = false
@@ -46,9 +53,16 @@ func (l *Log) checkpoint() error {
 	if err := s.syncIndexes(); err != nil {
 		return l.fail("fsync indexes", err)
 	}
-	err := l.writeState(true)
+	mark.snapshotCRC = crc32.Checksum(snapshot, castagnoli)
+	l.mu.Lock()
+	l.mark = mark
+	l.mu.Unlock()
+	err = l.writeState(true)
 	if err == nil {
 		err = writeFile(l.fsys, filepath.Join(l.dir, fileName(end, snapshotSuffix)), snapshot)
+	}
+	if err == nil {
+		err = l.writeSeals()
 	}
 	if err != nil {
 		l.amu.Lock()

@@ -53,7 +53,8 @@ type Log struct {
 	end       int64
 	durable   int64
 	hw        int64
-	cleaned   int64      // compaction has seen everything below
+	cleaned   int64 // compaction has seen everything below
+	mark      checkpointMark
 	firstOpen int64      // of the oldest open transaction, or −1
 	ended     []endedTxn // whose markers are not below the high watermark yet
 	epochs    []epochStart
@@ -64,6 +65,8 @@ type Log struct {
 	waiters   []*waiter
 	tail      tail
 	cursors   cursorCache
+
+	seals seals // of the sealed segments; see seal.go
 
 	stateMu   sync.Mutex // guards the state file
 	stateFile vfs.File

@@ -24,6 +24,7 @@ const (
 	epochFile     = "leader-epoch-checkpoint"
 	partitionFile = "partition.metadata"
 	stateFile     = "log-state"
+	sealsFile     = "sealed-segments"
 )
 
 func fileName(offset int64, suffix string) string { return fmt.Sprintf("%020d%s", offset, suffix) }

@@ -70,6 +70,7 @@ func (l *Log) recover() error {
 	if err != nil {
 		return err
 	}
+	l.mark = state.checkpoint
 	if names, err = l.finishSwaps(names); err != nil {
 		return err
 	}
@@ -81,6 +82,7 @@ func (l *Log) recover() error {
 	}
 	gaps := &gapFinder{names: names, cleaned: state.cleanedOffset, compact: l.options.Config.Compact}
 	gaps.start(l.segments[0].base, state, known)
+	l.openSeals()
 	if err := l.removeOrphans(names); err != nil {
 		return err
 	}
@@ -214,7 +216,26 @@ func (l *Log) settle(names []string, durable int64) error {
 		l.appended = true
 	}
 	l.removeSnapshotsBeyond(names)
+	if err := l.writeSeals(); err != nil { // a full disk may have no room
+		l.logger.Warn("what is known of sealed segments could not be written; the next checkpoint tries again", "dir", l.dir, "file", sealsFile, "error", err)
+	}
 	return l.writeState(true)
+}
+
+// openSeals reads what is known of the sealed segments.
+func (l *Log) openSeals() {
+	of, err := readSeals(l.fsys, l.dir)
+	if err != nil {
+		l.logger.Warn("what is known of sealed segments is unreadable: their indexes are compared with their batches", "dir", l.dir, "file", sealsFile, "error", err)
+	}
+	l.seals.of, l.seals.dirty = of, err != nil
+	for base := range of {
+		// What a start cut off may have begun here; it is not sealed yet.
+		if base >= l.active().base {
+			delete(of, base)
+			l.seals.dirty = true
+		}
+	}
 }
 
 // rewriteUnsynced writes what the active segment holds from the durable offset on

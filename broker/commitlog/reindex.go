@@ -10,34 +10,52 @@ import (
 	"github.com/dovetail-dev/dovetail/broker/record"
 )
 
-// checkSealed looks at a sealed segment from outside: its indexes must be there and
-// end in the segment. Missing or wrong ones are made anew. A missing .txnindex may be
-// one that was never needed, as Kafka leaves it; an empty one is made then, so that
-// the segment is read for it once.
-func (l *Log) checkSealed(s *segment, next int64, names []string) error {
+// checkSealed looks at a sealed segment from outside: its indexes must be there, end
+// in the segment, and be those that were sealed. Missing or wrong ones are made anew.
+// A missing .txnindex may be one that was never needed, as Kafka leaves it; an empty
+// one is made then. A segment of another size than when it was sealed has lost
+// something, or is another: gaps is told.
+func (l *Log) checkSealed(s *segment, next int64, names []string, gaps *gapFinder) error {
 	ok := slices.Contains(names, fileName(s.base, indexSuffix)) && slices.Contains(names, fileName(s.base, timeSuffix))
 	if ok {
 		ok = s.indexesEndIn(next) == nil
-		if err := s.closeFiles(); err != nil {
-			return err
+	}
+	was, changed := l.seals.get(s.base), false
+	if ok {
+		is, err := s.sealOf()
+		if err != nil {
+			return errors.Join(err, s.closeFiles())
+		}
+		if !slices.Contains(was, is) {
+			if changed = len(was) > 0; !changed {
+				ok, err = l.indexesFit(s)
+			}
+			var fault *record.Error
+			if err != nil && !errors.As(err, &fault) {
+				return errors.Join(err, s.closeFiles())
+			}
+			ok = ok && err == nil && !changed
 		}
 	}
 	if ok && !slices.Contains(names, fileName(s.base, txnSuffix)) {
-		aborts, err := s.hasAbortMarkers(next)
-		var fault *record.Error
-		if err != nil && !errors.As(err, &fault) {
+		if err := errors.Join(s.txns.flush(true), s.txns.sync()); err != nil {
+			return errors.Join(err, s.closeFiles())
+		}
+	}
+	if !ok {
+		if err := l.rebuildIndexes(s); err != nil {
 			return err
 		}
-		if ok = !aborts && err == nil; ok {
-			if err := errors.Join(s.txns.flush(true), s.txns.sync(), s.closeFiles()); err != nil {
-				return err
-			}
-		}
 	}
-	if ok {
-		return nil
+	if gaps.resized(s, next, was) {
+		return s.closeFiles() // and what was sealed is remembered until it was repaired
 	}
-	return l.rebuildIndexes(s)
+	if is, err := s.sealOf(); err != nil {
+		return errors.Join(err, s.closeFiles())
+	} else if !slices.Equal(was, []segmentSeal{is}) {
+		l.seals.set(s.base, is)
+	}
+	return s.closeFiles()
 }
 
 // hasAbortMarkers reports whether the segment holds the marker of an aborted
@@ -164,18 +182,6 @@ func (l *Log) soundIndexes(s *segment, from int64, names []string) (int64, error
 			return 0, fmt.Errorf("no file %s", fileName(s.base, suffix))
 		}
 	}
-	// Without the file nobody knows whether a transaction was aborted: a checkpoint
-	// leaves an empty one.
-	if !slices.Contains(names, fileName(s.base, txnSuffix)) {
-		aborts, err := s.hasAbortMarkers(from)
-		var fault *record.Error
-		if err != nil && !errors.As(err, &fault) {
-			return 0, err
-		}
-		if aborts {
-			return 0, fmt.Errorf("no file %s", fileName(s.base, txnSuffix))
-		}
-	}
 	if whole, err := s.txns.isWhole(); err != nil || !whole {
 		return 0, errors.Join(err, fmt.Errorf("%s ends in the middle of a transaction", fileName(s.base, txnSuffix)))
 	}
@@ -186,6 +192,9 @@ func (l *Log) soundIndexes(s *segment, from int64, names []string) (int64, error
 		return 0, err
 	}
 	if err := s.txns.cut(from); err != nil {
+		return 0, err
+	}
+	if err := l.checkAborted(s, from); err != nil {
 		return 0, err
 	}
 	if err := errors.Join(s.offsets.check(s.sizeBytes.Load(), from), s.times.check(from), s.txns.check(s.base, from)); err != nil {
@@ -215,6 +224,28 @@ func (l *Log) soundIndexes(s *segment, from int64, names []string) (int64, error
 		return errStop
 	})
 	return pos, nil
+}
+
+// checkAborted compares the .txnindex of a segment that was active, up to the offset of
+// a producer snapshot, with what that checkpoint left or else with the markers.
+func (l *Log) checkAborted(s *segment, from int64) error {
+	size, crc, err := s.txns.checksum()
+	if err != nil {
+		return err
+	}
+	if l.mark.offset == from && l.mark.txnBytes == size && l.mark.txnCRC == crc {
+		return nil
+	}
+	aborts, err := s.hasAbortMarkers(from)
+	fits := size == 0
+	if err == nil && aborts {
+		fits, err = l.abortedFit(s, from)
+	}
+	var fault *record.Error
+	if err != nil && !errors.As(err, &fault) || err == nil && fits {
+		return err
+	}
+	return fmt.Errorf("%s does not have the aborted transactions of the segment", fileName(s.base, txnSuffix))
 }
 
 func (s *segment) resetIndexes() error {

@@ -186,7 +186,17 @@ func dropDerived(o Options, base, offset int64) error {
 			}
 		}
 	}
-	return o.FS.SyncDir(o.Dir)
+	return errors.Join(dropSeal(o, base), o.FS.SyncDir(o.Dir))
+}
+
+// dropSeal forgets what the segment was when it was sealed.
+func dropSeal(o Options, base int64) error {
+	all, err := readSeals(o.FS, o.Dir)
+	if err != nil || all[base] == nil {
+		return nil // what is unreadable says nothing of the others either
+	}
+	delete(all, base)
+	return writeFile(o.FS, filepath.Join(o.Dir, sealsFile), formatSeals(all))
 }
 
 // lowerState rewrites the state file with a durable offset that is true.
@@ -196,9 +206,9 @@ func lowerState(o Options, durable int64) error {
 	if err != nil {
 		return err
 	}
-	s, _ := parseLogState(p)
+	s, _ := parseLogState(p, o.Dir)
 	s.durableOffset = min(s.durableOffset, durable)
-	return writeFile(o.FS, path, s.append(nil))
+	return writeFile(o.FS, path, s.append(nil, o.Dir))
 }
 
 // repairSwap gives a damaged output of compaction up, if what it was made from is

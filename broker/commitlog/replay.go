@@ -3,10 +3,12 @@ package commitlog
 import (
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"math"
 	"path/filepath"
 	"slices"
 
+	"github.com/dovetail-dev/dovetail/broker/internal/vfs"
 	"github.com/dovetail-dev/dovetail/broker/record"
 )
 
@@ -32,7 +34,7 @@ func (l *Log) replay(names []string, durable int64, gaps *gapFinder) error {
 		s := l.segments[i]
 		last := i == len(l.segments)-1
 		if !last && l.nextBase(i) <= from {
-			if err := l.checkSealed(s, l.nextBase(i), names); err != nil {
+			if err := l.checkSealed(s, l.nextBase(i), names, gaps); err != nil {
 				return err
 			}
 			if gaps.needsEnd(s.base, l.nextBase(i)) {
@@ -62,6 +64,9 @@ func (l *Log) replay(names []string, durable int64, gaps *gapFinder) error {
 			l.segments = l.segments[:i+1]
 		} else if !last {
 			gaps.between(s.base, l.end, l.nextBase(i))
+			if err := l.sealRecovered(s, l.nextBase(i), gaps); err != nil {
+				return err
+			}
 		}
 	}
 	if l.end < from {
@@ -74,6 +79,19 @@ func (l *Log) replay(names []string, durable int64, gaps *gapFinder) error {
 		return l.replayProducers(from)
 	}
 	return nil
+}
+
+// sealRecovered makes the indexes of a sealed segment durable that was read through.
+func (l *Log) sealRecovered(s *segment, next int64, gaps *gapFinder) error {
+	if err := errors.Join(s.flushIndexes(true), s.syncIndexes()); err != nil {
+		return err
+	}
+	was := l.seals.get(s.base)
+	is, err := s.sealOf()
+	if err == nil && !gaps.resized(s, next, was) && !slices.Equal(was, []segmentSeal{is}) {
+		l.seals.set(s.base, is)
+	}
+	return errors.Join(err, s.closeFiles())
 }
 
 // replayProducers brings the producers from a snapshot's offset to the log end.
@@ -103,7 +121,7 @@ func (l *Log) loadSnapshot(names []string, maxOffset int64) int64 {
 		if !ok || offset > maxOffset || offset < first {
 			continue
 		}
-		table, err := readSnapshot(l.fsys, filepath.Join(l.dir, name))
+		table, err := l.readMarkedSnapshot(name, offset)
 		if err != nil {
 			l.logger.Warn("producer snapshot is unusable", "dir", l.dir, "file", name, "error", err)
 			continue
@@ -112,6 +130,19 @@ func (l *Log) loadSnapshot(names []string, maxOffset int64) int64 {
 		return offset
 	}
 	return first
+}
+
+// readMarkedSnapshot reads a snapshot, which must be the one that the last checkpoint
+// left, if it was made there.
+func (l *Log) readMarkedSnapshot(name string, offset int64) (*producerTable, error) {
+	p, err := vfs.ReadFile(l.fsys, filepath.Join(l.dir, name), maxSnapshotBytes)
+	if err != nil {
+		return nil, err
+	}
+	if l.mark.offset == offset && offset > 0 && l.mark.snapshotCRC != crc32.Checksum(p, castagnoli) {
+		return nil, fmt.Errorf("it is not the snapshot that the checkpoint at offset %d has left", offset)
+	}
+	return parseSnapshot(p)
 }
 
 // recoverSegment verifies the batches of a segment from an offset on and sets the

@@ -72,5 +72,8 @@ func (l *Log) roll() *Error {
 	l.segments = append(l.segments[:len(l.segments):len(l.segments)], s)
 	l.tail.reset()
 	l.mu.Unlock()
+	if sealed, err := old.sealOf(); err == nil { // else the next opening makes it
+		l.seals.set(old.base, sealed)
+	}
 	return nil
 }
