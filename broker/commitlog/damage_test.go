@@ -15,15 +15,18 @@ import (
 )
 
 // damagedLog makes a closed log of several segments with transactions in it.
-func damagedLog(t *testing.T) (*vfs.Mem, int64) {
+func damagedLog(t *testing.T) (*vfs.Mem, int64) { return damagedLogOf(t, "data/topic-0", 1) }
+
+// damagedLogOf is damagedLog in a folder, with two producers of which the first is given.
+func damagedLogOf(t *testing.T, dir string, producer int64) (*vfs.Mem, int64) {
 	t.Helper()
 	mem := vfs.NewMem()
-	l := openMem(t, mem, damageOptions)
+	l := openMem(t, mem, damageOptions, func(o *Options) { o.Dir = dir })
 	for i := range int32(40) {
-		mustAppend(t, l, idem(t, 1, 0, i, 1, false), AppendOptions{})
-		mustAppend(t, l, idem(t, 2, 0, i, 1, true), AppendOptions{TxnVerified: true})
+		mustAppend(t, l, idem(t, producer, 0, i, 1, false), AppendOptions{})
+		mustAppend(t, l, idem(t, producer+1, 0, i, 1, true), AppendOptions{TxnVerified: true})
 		if i%4 == 3 && i < 38 {
-			mustAppend(t, l, record.AppendMarker(nil, 2, 0, 1, record.Marker{Type: record.ControlType(i / 4 % 2)}), AppendOptions{Origin: FromCoordinator})
+			mustAppend(t, l, record.AppendMarker(nil, producer+1, 0, 1, record.Marker{Type: record.ControlType(i / 4 % 2)}), AppendOptions{Origin: FromCoordinator})
 		}
 	}
 	end := l.EndOffset()
@@ -94,6 +97,49 @@ func TestNamedDamageOfDerivedFiles(t *testing.T) {
 	garbage := func(t *testing.T, mem *vfs.Mem, name string) {
 		overwrite(t, mem, name, -7, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
 	}
+	entry := func(t *testing.T, mem *vfs.Mem, name string) {
+		for suffix, width := range map[string]int64{indexSuffix: offsetEntryBytes, timeSuffix: timeEntryBytes, txnSuffix: txnEntryBytes} {
+			if strings.HasSuffix(name, suffix) {
+				truncateFile(t, mem, name, -width)
+			}
+		}
+	}
+	flipped := func(at func(size int64) int64) func(*testing.T, *vfs.Mem, string) {
+		return func(t *testing.T, mem *vfs.Mem, name string) {
+			p, err := vfs.ReadFile(mem, "data/topic-0/"+name, 1<<20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if i := at(int64(len(p))); i >= 0 && i < int64(len(p)) {
+				overwrite(t, mem, name, i, []byte{p[i] ^ 4})
+			}
+		}
+	}
+	// A log with other producers, other times and other batches, as long as ours.
+	other, _ := damagedLogOf(t, "data/topic-1", 5)
+	another := func(t *testing.T, mem *vfs.Mem, name string) {
+		files, err := other.List("data/topic-1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		suffix := name[strings.LastIndexByte(name, '.')+1:]
+		of, nearest := int64(0), ""
+		if at, ok := parseName(name, "."+suffix); ok {
+			of = at
+		}
+		for _, f := range files { // the one of the same name, or the next
+			at, _ := parseName(f, "."+suffix)
+			if strings.HasSuffix(f, suffix) && (nearest == "" || at <= of) {
+				nearest = f
+			}
+		}
+		p, err := vfs.ReadFile(other, "data/topic-1/"+nearest, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		truncateFile(t, mem, name, -1<<40)
+		overwrite(t, mem, name, 0, p)
+	}
 	first := func(t *testing.T, mem *vfs.Mem, name string) {
 		overwrite(t, mem, name, 0, []byte{0x7f, 0x01})
 	}
@@ -101,9 +147,13 @@ func TestNamedDamageOfDerivedFiles(t *testing.T) {
 	damages := []struct {
 		name   string
 		change func(*testing.T, *vfs.Mem, string)
-	}{{"removed", remove}, {"empty", empty}, {"cut in an entry", half}, {"garbage at the end", garbage}, {"garbage at the start", first}, {"preallocated", preallocated}}
+	}{{"removed", remove}, {"empty", empty}, {"cut in an entry", half}, {"garbage at the end", garbage}, {"garbage at the start", first}, {"preallocated", preallocated},
+		{"cut by an entry", entry}, {"another partition's", another},
+		{"a flipped bit in the first entry", flipped(func(int64) int64 { return 3 })}, {"a flipped bit in the second entry", flipped(func(size int64) int64 { return 15 })},
+		{"a flipped bit in the middle", flipped(func(size int64) int64 { return size / 2 })}, {"a flipped bit before the end", flipped(func(size int64) int64 { return size - 5 })},
+		{"a flipped bit at the end", flipped(func(size int64) int64 { return size - 1 })}}
 	want := ""
-	for _, suffix := range []string{"", indexSuffix, timeSuffix, txnSuffix, snapshotSuffix, epochFile, stateFile} {
+	for _, suffix := range []string{"", indexSuffix, timeSuffix, txnSuffix, snapshotSuffix, epochFile, stateFile, sealsFile} {
 		for _, d := range damages {
 			for _, which := range []string{"all", "first", "last"} {
 				mem, end := damagedLog(t)
@@ -117,9 +167,6 @@ func TestNamedDamageOfDerivedFiles(t *testing.T) {
 					names = names[:1]
 				case which == "last":
 					names = names[len(names)-1:]
-				}
-				if suffix == txnSuffix && d.name == "empty" {
-					continue // an empty file means no aborted transaction
 				}
 				for _, name := range names {
 					d.change(t, mem, name)
@@ -144,6 +191,102 @@ func TestNamedDamageOfDerivedFiles(t *testing.T) {
 	}
 }
 
+// TestAnyFlippedBitOfAnIndex of a sealed and of the active segment changes no answer.
+func TestAnyFlippedBitOfAnIndex(t *testing.T) {
+	mem, _ := damagedLog(t)
+	l := openMem(t, mem.Clone(), damageOptions)
+	want := answers(t, l)
+	l.abandon()
+	for _, suffix := range []string{indexSuffix, timeSuffix, txnSuffix} {
+		names := filesOf(t, mem, suffix)
+		for _, name := range []string{names[0], names[len(names)-1]} {
+			p, err := vfs.ReadFile(mem, "data/topic-0/"+name, 1<<20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range p {
+				for _, bit := range []byte{1, 1 << 4, 1 << 7} {
+					mem := mem.Clone()
+					overwrite(t, mem, name, int64(i), []byte{p[i] ^ bit})
+					l, err := Open(Options{FS: mem, Dir: "data/topic-0", CleanShutdown: i%2 == 0, Committer: &manualCommitter{}, Config: func() Config { o := Options{}; damageOptions(&o); return o.Config }()})
+					if err != nil {
+						t.Fatalf("%s, byte %d, bit %x: %v", name, i, bit, err)
+					}
+					if got := answers(t, l); got != want {
+						t.Fatalf("%s, byte %d, bit %x:\n got %s\nwant %s", name, i, bit, got, want)
+					}
+					l.abandon()
+				}
+			}
+		}
+	}
+}
+
+// TestCompactedSegmentThatLostBatchesIsNoticed: the offsets that are there do not tell,
+// since compaction leaves gaps.
+func TestCompactedSegmentThatLostBatchesIsNoticed(t *testing.T) {
+	for name, cut := range map[string]func(p []byte) []byte{
+		"emptied": func(p []byte) []byte { return nil },
+		"without its last batch": func(p []byte) []byte {
+			at := 0
+			for b := range record.All(p) {
+				at = len(p) - len(b)
+			}
+			return p[:at]
+		},
+	} {
+		mem := vfs.NewMem()
+		l := compactable(t, mem)
+		for i := range 9 {
+			put(t, l, record.BatchOptions{}, fmt.Sprint("k", i%5), fmt.Sprint(i))
+		}
+		seal(t, l)
+		put(t, l, record.BatchOptions{}, "z", "1")
+		compact(t, l, 0)
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		file := fileName(0, logSuffix)
+		p, err := vfs.ReadFile(mem, "data/topic-0/"+file, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		left := cut(p)
+		truncateFile(t, mem, file, int64(len(left)-len(p)))
+		first := int64(8)
+		if len(left) == 0 {
+			first = 0
+		}
+		for range 2 { // also by the start after the one that made the indexes anew
+			config := l.Config()
+			found, err := Inspect(Options{FS: mem, Dir: "data/topic-0", Config: config})
+			if err != nil || !slices.ContainsFunc(found, func(f Finding) bool { return !f.Harmless && f.Offset == first }) {
+				t.Errorf("%s: inspection finds %+v, %v", name, found, err)
+			}
+			l := compactable(t, mem)
+			if got := l.Recovered().Gaps; len(got) != 1 || got[0] != (Gap{first, 9}) {
+				t.Errorf("%s: %v are missing", name, got)
+			}
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// TestStateOfAnotherPartitionIsNone of this one: the log is neither cut off nor hidden.
+func TestStateOfAnotherPartitionIsNone(t *testing.T) {
+	mem, end := damagedLog(t)
+	other := logState{durableOffset: end + 7, startOffset: end - 1, cleanedOffset: 3}
+	overwrite(t, mem, stateFile, 0, other.append(nil, "data/topic-1"))
+	overwrite(t, mem, stateFile, stateSlotBytes, other.append(nil, "data/topic-1"))
+	l := openMem(t, mem, damageOptions)
+	defer l.Close()
+	if l.StartOffset() != 0 || l.EndOffset() != end {
+		t.Errorf("%+v", l.Offsets())
+	}
+}
+
 // answers is everything that a log says about itself.
 func answers(t *testing.T, l *Log) string {
 	t.Helper()
@@ -165,8 +308,12 @@ func answers(t *testing.T, l *Log) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	largest, _, err := l.MaxTimestamp()
+	if err != nil {
+		t.Fatal(err)
+	}
 	_, end := l.EpochEnd(0)
-	return fmt.Sprintf("%x %x %v %v %v %v %v %v %v", sha256.Sum256([]byte(fmt.Sprint(values))), sha256.Sum256([]byte(fmt.Sprint(found))), aborted, l.Offsets(), point, ok, l.ActiveProducers(), l.OpenTransactions(), end)
+	return fmt.Sprintf("%x %x %v %v %v %v %v %v %v %v", sha256.Sum256([]byte(fmt.Sprint(values))), sha256.Sum256([]byte(fmt.Sprint(found))), aborted, l.Offsets(), point, ok, largest, l.ActiveProducers(), l.OpenTransactions(), end)
 }
 
 // TestNamedDamageOfTheLog: above the durable offset damage is an unfinished write and
@@ -382,7 +529,8 @@ func FuzzStoredFiles(f *testing.F) {
 	f.Add(FormatCheckpoint(map[TopicPartition]int64{{"a", 1}: 2}))
 	f.Add(formatPartitionMetadata([16]byte{1}))
 	f.Add([]byte("#\ncluster.id=a\nnode.id=1\nversion=1\n"))
-	f.Add(logState{1, 2, 3, checkpointMark{4, 5, 6, 7}}.append(nil, ""))
+	f.Add(formatSeals(map[int64][]segmentSeal{0: {{1, 2, 3, 4, 5}, {6, 7, 8, 9, 10}}}))
+	f.Add(logState{1, 2, 3, checkpointMark{4, 5, 6, 7, 8}}.append(nil, ""))
 	f.Fuzz(func(t *testing.T, p []byte) {
 		if table, err := parseSnapshot(p); err == nil {
 			if again, err := parseSnapshot(table.appendSnapshot(nil)); err != nil || len(again.producers) != len(table.producers) {
@@ -402,6 +550,11 @@ func FuzzStoredFiles(f *testing.F) {
 		if id, err := parsePartitionMetadata(p); err == nil {
 			if again, err := parsePartitionMetadata(formatPartitionMetadata(id)); err != nil || again != id {
 				t.Fatal(id, err)
+			}
+		}
+		if all, err := parseSeals(p); err == nil {
+			if again, err := parseSeals(formatSeals(all)); err != nil || len(again) != len(all) {
+				t.Fatalf("%v: %v", all, err)
 			}
 		}
 		_, _ = ParseMetaProperties(p)

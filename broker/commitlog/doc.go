@@ -11,6 +11,7 @@
 //	  leader-epoch-checkpoint          leader epoch → first offset
 //	  partition.metadata               topic ID
 //	  log-state                        ours: durable, log start and cleaned offset
+//	  sealed-segments                  ours: sizes and sums of the sealed segments
 //
 // The offsets of a log, in order:
 //

@@ -2,6 +2,7 @@ package commitlog
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -54,19 +55,89 @@ func (l *Log) loadEpochs(names []string) error {
 	}
 	epochs, err := parseEpochs(p)
 	if err != nil {
-		l.logger.Warn("leader epochs are unreadable and are collected from the log", "dir", l.dir, "file", epochFile, "error", err)
-		for _, s := range l.segments {
-			_, _ = s.scan(0, s.sizeBytes.Load(), true, func(b record.Batch, _ int64) error {
-				if n := len(epochs); n == 0 || epochs[n-1].epoch < b.LeaderEpoch() {
-					epochs = append(epochs, epochStart{b.LeaderEpoch(), b.BaseOffset()})
-				}
-				return nil
-			})
-		}
-		l.recovery.RebuiltIndexes++
+		epochs = l.collectEpochs(err)
 	}
 	l.epochs = epochs
 	return nil
+}
+
+// collectEpochs makes the epochs anew from the headers of all batches.
+func (l *Log) collectEpochs(cause error) (epochs []epochStart) {
+	l.logger.Warn("leader epochs are wrong or unreadable and are collected from the log", "dir", l.dir, "file", epochFile, "error", cause)
+	for _, s := range l.segments {
+		_, _ = s.scan(0, s.sizeBytes.Load(), true, func(b record.Batch, _ int64) error {
+			if n := len(epochs); n == 0 || epochs[n-1].epoch < b.LeaderEpoch() {
+				epochs = append(epochs, epochStart{b.LeaderEpoch(), b.BaseOffset()})
+			}
+			return nil
+		})
+	}
+	l.recovery.RebuiltIndexes++
+	return epochs
+}
+
+// checkEpochs compares each epoch with the batches where it begins, and collects all
+// anew if one does not fit.
+func (l *Log) checkEpochs() error {
+	for i, e := range l.epochs {
+		if e.startOffset >= l.end {
+			break
+		}
+		b, err := l.headerAt(max(e.startOffset, l.segments[0].base))
+		if err != nil {
+			return err
+		}
+		want := e
+		for _, later := range l.epochs[i+1:] { // compaction may have taken all of an epoch
+			if b != nil && later.startOffset <= b.BaseOffset() {
+				want = later
+			}
+		}
+		if b != nil && b.LeaderEpoch() >= 0 && b.LeaderEpoch() != want.epoch {
+			l.epochs = l.collectEpochs(fmt.Errorf("the batch at offset %d is of epoch %d, not %d", b.BaseOffset(), b.LeaderEpoch(), want.epoch))
+			return nil
+		}
+		if i == 0 || e.startOffset <= l.segments[0].base {
+			continue // the first one may begin where the log does
+		}
+		if b, err = l.headerAt(e.startOffset - 1); err != nil {
+			return err
+		}
+		if b != nil && b.BaseOffset() < e.startOffset && b.LeaderEpoch() >= e.epoch {
+			l.epochs = l.collectEpochs(fmt.Errorf("the batch at offset %d is of epoch %d, which begins at offset %d", b.BaseOffset(), b.LeaderEpoch(), e.startOffset))
+			return nil
+		}
+	}
+	return nil
+}
+
+// headerAt returns the header of the batch that holds the offset, or of the first one
+// behind it; nil if there is none or it cannot be read. It is for opening.
+func (l *Log) headerAt(offset int64) (header record.Batch, err error) {
+	for i := segmentOf(l.segments, offset); i < len(l.segments) && header == nil; i++ {
+		s := l.segments[i]
+		pos, err := s.offsets.lookup(offset)
+		if err == nil {
+			_, err = s.scan(pos, s.sizeBytes.Load(), true, func(b record.Batch, _ int64) error {
+				if b.LastOffset() < offset {
+					return nil
+				}
+				header = slices.Clone(b[:record.HeaderBytes])
+				return errStop
+			})
+		}
+		if s != l.active() {
+			err = errors.Join(err, s.closeFiles())
+		}
+		var fault *record.Error
+		if errors.As(err, &fault) {
+			return nil, nil
+		}
+		if err != nil && !errors.Is(err, errStop) {
+			return nil, err
+		}
+	}
+	return header, nil
 }
 
 // trimEpochs drops epochs beyond the log end and raises the log's epoch to the

@@ -56,24 +56,41 @@ func (g *gapFinder) between(base, end, next int64) {
 // and notes as missing what it may have held. next is the base offset of the one
 // after it.
 func (g *gapFinder) resized(s *segment, next int64, was []segmentSeal) bool {
-	size, most := s.sizeBytes.Load(), int64(0)
-	for _, w := range was {
-		if w.logBytes == size {
-			return false
-		}
-		most = max(most, w.logBytes)
-	}
-	if len(was) == 0 {
+	size := s.sizeBytes.Load()
+	if !otherSize(size, was) {
 		return false
 	}
-	first := s.base
-	if end, ok := s.lastEnd(); ok && size < most {
-		first = end
+	end, ok := s.lastEnd()
+	if !ok {
+		end = s.base
 	}
-	if first < next && !slices.Contains(g.found, Gap{first, next}) {
+	g.lost(s.base, end, next, size, was)
+	return true
+}
+
+// inspectSize is resized for a segment whose end is known.
+func (g *gapFinder) inspectSize(o Options, base, end, next int64, was []segmentSeal) error {
+	info, err := o.FS.Stat(filepath.Join(o.Dir, fileName(base, logSuffix)))
+	if err == nil && otherSize(info.SizeBytes, was) {
+		g.lost(base, end, next, info.SizeBytes, was)
+	}
+	return err
+}
+
+func otherSize(size int64, was []segmentSeal) bool {
+	return len(was) > 0 && !slices.ContainsFunc(was, func(w segmentSeal) bool { return w.logBytes == size })
+}
+
+// lost notes what is missing of a segment that holds offsets below end: what is behind
+// them, or all of it if it has grown, for then it is another one.
+func (g *gapFinder) lost(base, end, next, size int64, was []segmentSeal) {
+	first := end
+	if !slices.ContainsFunc(was, func(w segmentSeal) bool { return w.logBytes > size }) {
+		first = base
+	}
+	if first < next && !slices.ContainsFunc(g.found, func(known Gap) bool { return known.EndOffset == next }) {
 		g.found = append(g.found, Gap{first, next})
 	}
-	return true
 }
 
 // needsEnd reports whether between looks at the end of a segment before next.

@@ -75,6 +75,7 @@ func Inspect(o Options) ([]Finding, error) {
 		found = append(found, Finding{File: name, Pos: -1, Offset: start, Fault: cause.Error(), Remedy: remedyRepair,
 			Damage: &DamageError{Dir: o.Dir, File: name, SegmentOffset: start, Offset: start, DurableOffset: durable, Cause: cause}})
 	}
+	sealed, _ := readSeals(o.FS, o.Dir) // inspectSmall reports it
 	for i, base := range bases {
 		next := int64(-1)
 		if i+1 < len(bases) {
@@ -83,13 +84,16 @@ func Inspect(o Options) ([]Finding, error) {
 		if next < 0 && stateKnown {
 			durable = max(durable, base) // a segment is synced before the next is made
 		}
-		end, f, err := inspectSegment(o, base, next, durable)
+		end, f, err := inspectSegment(o, base, next, durable, sealed[base])
 		if err != nil {
 			return nil, err
 		}
 		found = append(found, f...)
 		if next >= 0 && !slices.ContainsFunc(f, func(f Finding) bool { return !f.Harmless }) {
 			gaps.between(base, end, next)
+			if err := gaps.inspectSize(o, base, end, next, sealed[base]); err != nil {
+				return nil, err
+			}
 		}
 	}
 	for _, g := range gaps.found {
@@ -113,6 +117,8 @@ func inspectSmall(o Options, name string) ([]Finding, error) {
 			return nil, err
 		}
 		_, err = parseEpochs(p)
+	case name == sealsFile:
+		_, err = readSeals(o.FS, o.Dir)
 	case name == partitionFile:
 		_, err = ReadTopicID(o.FS, o.Dir)
 		f.Remedy, f.Harmless = "restore it from a copy, or remove it if the folder is this topic's: it is written anew", false
@@ -127,7 +133,7 @@ func inspectSmall(o Options, name string) ([]Finding, error) {
 // inspectSegment reads every record of a segment and the ends of its indexes. next is
 // the base offset of the segment after it, or −1; end the offset after the last batch
 // that is whole.
-func inspectSegment(o Options, base, next, durable int64) (end int64, _ []Finding, _ error) {
+func inspectSegment(o Options, base, next, durable int64, sealed []segmentSeal) (end int64, _ []Finding, _ error) {
 	s := newSegment(o.FS, o.Dir, base)
 	defer s.closeFiles()
 	info, err := o.FS.Stat(s.path(logSuffix))
@@ -181,7 +187,14 @@ func inspectSegment(o Options, base, next, durable int64) (end int64, _ []Findin
 		return end, []Finding{{File: fileName(base, txnSuffix), Pos: -1, Offset: base, Fault: "the index of aborted transactions is missing, and the segment has markers of some", Remedy: remedyRebuild, Harmless: true}}, nil
 	}
 	if next >= 0 {
-		if err := s.indexesEndIn(next); err != nil {
+		err := s.indexesEndIn(next)
+		if err == nil && len(sealed) > 0 {
+			var is segmentSeal
+			if is, err = s.sealOf(); err == nil && !slices.Contains(sealed, is) {
+				err = errors.New("not those that were sealed")
+			}
+		}
+		if err != nil {
 			return end, []Finding{{File: fileName(base, indexSuffix), Pos: -1, Offset: base, Fault: "the indexes of this segment are missing or do not fit it", Remedy: remedyRebuild, Harmless: true}}, nil
 		}
 	}

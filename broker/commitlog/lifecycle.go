@@ -34,7 +34,7 @@ func (l *Log) checkpoint() error {
 		l.amu.Unlock()
 		return storage("write indexes", err)
 	}
-	mark := checkpointMark{offset: end}
+	mark := checkpointMark{offset: end, timeBytes: uint32(s.times.sizeBytes())}
 	var err error
 	if mark.txnBytes, mark.txnCRC, err = s.txns.checksum(); err != nil {
 		l.amu.Unlock()

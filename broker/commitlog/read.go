@@ -197,6 +197,9 @@ func (l *Log) readSegment(s *segment, r *ReadResult, o ReadOptions) ([]byte, int
 		}
 	}
 	p, at, err := s.readFrom(pos, r, o)
+	if err == nil && pos > 0 && !exact && at == pos && (len(p) < record.HeaderBytes || record.Batch(p).BaseOffset() > o.Offset) {
+		err = errWrongIndex // what was looked for may stand before
+	}
 	if err == nil || pos == 0 {
 		return p, at, l.readFault(s, o.Offset, at, err)
 	}
@@ -207,6 +210,8 @@ func (l *Log) readSegment(s *segment, r *ReadResult, o ReadOptions) ([]byte, int
 	}
 	return nil, 0, l.readFault(s, o.Offset, at, err)
 }
+
+var errWrongIndex = &record.Error{Cause: record.ErrLength, Record: -1, Detail: "no batch at or below the offset stands where the index says"}
 
 func (l *Log) readFault(s *segment, offset, pos int64, err error) error {
 	var fault *record.Error

@@ -102,6 +102,9 @@ func (l *Log) recover() error {
 	l.cleaned = min(state.cleanedOffset, l.end)
 	l.durable, l.hw = l.end, l.end
 	l.firstOpen = l.producers.firstOpen()
+	if err := l.checkEpochs(); err != nil {
+		return err
+	}
 	if err := l.trimEpochs(); err != nil {
 		return err
 	}

@@ -58,21 +58,6 @@ func (l *Log) checkSealed(s *segment, next int64, names []string, gaps *gapFinde
 	return s.closeFiles()
 }
 
-// hasAbortMarkers reports whether the segment holds the marker of an aborted
-// transaction below an offset. It reads headers only.
-func (s *segment) hasAbortMarkers(below int64) (found bool, err error) {
-	_, err = s.scan(0, s.sizeBytes.Load(), true, func(b record.Batch, _ int64) error {
-		if found = isAbortMarker(b); found || b.LastOffset() >= below {
-			return errStop
-		}
-		return nil
-	})
-	if err == errStop {
-		err = nil
-	}
-	return found, err
-}
-
 func isAbortMarker(b record.Batch) bool {
 	if !b.IsControl() || !b.HasProducerID() {
 		return false
@@ -194,7 +179,7 @@ func (l *Log) soundIndexes(s *segment, from int64, names []string) (int64, error
 	if err := s.txns.cut(from); err != nil {
 		return 0, err
 	}
-	if err := l.checkAborted(s, from); err != nil {
+	if err := l.checkMarked(s, from); err != nil {
 		return 0, err
 	}
 	if err := errors.Join(s.offsets.check(s.sizeBytes.Load(), from), s.times.check(from), s.txns.check(s.base, from)); err != nil {
@@ -205,6 +190,13 @@ func (l *Log) soundIndexes(s *segment, from int64, names []string) (int64, error
 		return 0, err
 	}
 	if ok {
+		b, err := l.headerAt(timeOffset)
+		if err == nil && (b == nil || b.MaxTimestamp() != timestamp) {
+			err = fmt.Errorf("the last entry of %s says timestamp %d at offset %d, where it does not stand", fileName(s.base, timeSuffix), timestamp, timeOffset)
+		}
+		if err != nil {
+			return 0, err
+		}
 		s.maxTimestamp, s.maxTimestampOffset = timestamp, timeOffset
 	}
 	offset, pos, found, err := s.offsets.lastPoint()
@@ -226,26 +218,23 @@ func (l *Log) soundIndexes(s *segment, from int64, names []string) (int64, error
 	return pos, nil
 }
 
-// checkAborted compares the .txnindex of a segment that was active, up to the offset of
-// a producer snapshot, with what that checkpoint left or else with the markers.
-func (l *Log) checkAborted(s *segment, from int64) error {
+// checkMarked compares the indexes of a segment that was active, up to the offset of
+// a producer snapshot, with what that checkpoint left. Closing adds a time entry.
+func (l *Log) checkMarked(s *segment, from int64) error {
+	if l.mark.offset != from {
+		return fmt.Errorf("no checkpoint tells what they were at offset %d", from)
+	}
 	size, crc, err := s.txns.checksum()
 	if err != nil {
 		return err
 	}
-	if l.mark.offset == from && l.mark.txnBytes == size && l.mark.txnCRC == crc {
-		return nil
+	if l.mark.txnBytes != size || l.mark.txnCRC != crc {
+		return fmt.Errorf("%s does not have the aborted transactions of the last checkpoint", fileName(s.base, txnSuffix))
 	}
-	aborts, err := s.hasAbortMarkers(from)
-	fits := size == 0
-	if err == nil && aborts {
-		fits, err = l.abortedFit(s, from)
+	if have := s.times.sizeBytes(); have < int64(l.mark.timeBytes) {
+		return fmt.Errorf("%s has %d bytes, it had %d", fileName(s.base, timeSuffix), have, l.mark.timeBytes)
 	}
-	var fault *record.Error
-	if err != nil && !errors.As(err, &fault) || err == nil && fits {
-		return err
-	}
-	return fmt.Errorf("%s does not have the aborted transactions of the segment", fileName(s.base, txnSuffix))
+	return nil
 }
 
 func (s *segment) resetIndexes() error {

@@ -142,7 +142,34 @@ func (l *Log) readMarkedSnapshot(name string, offset int64) (*producerTable, err
 	if l.mark.offset == offset && offset > 0 && l.mark.snapshotCRC != crc32.Checksum(p, castagnoli) {
 		return nil, fmt.Errorf("it is not the snapshot that the checkpoint at offset %d has left", offset)
 	}
-	return parseSnapshot(p)
+	table, err := parseSnapshot(p)
+	if err == nil && l.mark.offset != offset {
+		err = l.checkProducers(table, offset)
+	}
+	return table, err
+}
+
+// checkProducers compares some producers of a snapshot with their last batches: it may
+// be another partition's.
+func (l *Log) checkProducers(table *producerTable, offset int64) error {
+	const most = 16
+	for i, p := range table.sorted() {
+		last, ok := p.last()
+		if p.txnFirstOffset >= offset || ok && last.lastOffset >= offset {
+			return fmt.Errorf("producer %d has a batch up to offset %d", p.id, last.lastOffset)
+		}
+		if i >= most || !ok || last.lastOffset < l.segments[0].base {
+			continue
+		}
+		b, err := l.headerAt(last.lastOffset)
+		if err != nil {
+			return err
+		}
+		if b != nil && (b.LastOffset() != last.lastOffset || b.ProducerID() != p.id) {
+			return fmt.Errorf("the batch of producer %d up to offset %d is not in the log", p.id, last.lastOffset)
+		}
+	}
+	return nil
 }
 
 // recoverSegment verifies the batches of a segment from an offset on and sets the

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
-	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -189,25 +188,16 @@ func (l *Log) indexesFit(s *segment) (bool, error) {
 	if !aborts {
 		return s.txns.sizeBytes() == 0, nil
 	}
-	return l.abortedFit(s, math.MaxInt64)
-}
-
-// abortedFit reports whether the .txnindex of a segment has the transactions whose
-// markers stand below an offset, and no others.
-func (l *Log) abortedFit(s *segment, below int64) (bool, error) {
 	var want, have []AbortedTxn
 	table := l.producersAt(s.base)
-	_, err := s.scan(0, s.sizeBytes.Load(), true, func(b record.Batch, _ int64) error {
-		if b.LastOffset() >= below {
-			return errStop
-		}
+	_, err = s.scan(0, s.sizeBytes.Load(), true, func(b record.Batch, _ int64) error {
 		aborted, ok, err := table.replay(b)
 		if ok {
 			want = append(want, aborted)
 		}
 		return err
 	})
-	if err == nil || err == errStop {
+	if err == nil {
 		err = s.txns.each(func(_ int, p []byte) error {
 			t, err := parseAbortedTxn(p)
 			have = append(have, t)

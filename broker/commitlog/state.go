@@ -13,7 +13,7 @@ import (
 //	version(4)=2 │ CRC-32C of the folder's name and of what follows(4) │
 //	durable offset(8) │ log start offset(8) │ cleaned offset(8) │
 //	checkpoint offset(8) │ CRC-32C of the producer snapshot(4) │
-//	bytes of the active .txnindex(4) │ their CRC-32C(4)
+//	bytes of the active .timeindex(4) │ of its .txnindex(4) │ CRC-32C of the latter(4)
 //
 // It is written in place and in turn to two slots of one sector each, after every
 // group commit, and synced at checkpoints: what a crash leaves is old at worst,
@@ -30,13 +30,14 @@ type logState struct {
 type checkpointMark struct {
 	offset      int64 // in the snapshot's name
 	snapshotCRC uint32
-	txnBytes    uint32 // of the .txnindex of the segment that was active
+	timeBytes   uint32 // of the .timeindex of the segment that was active
+	txnBytes    uint32 // of its .txnindex
 	txnCRC      uint32
 }
 
 const (
 	stateVersion    = 2
-	stateBytes      = 52
+	stateBytes      = 56
 	oldStateVersion = 1
 	oldStateBytes   = 32
 	stateSlotBytes  = 512
@@ -53,6 +54,7 @@ func (s logState) append(dst []byte, dir string) []byte {
 	dst = be.AppendUint64(dst, uint64(s.cleanedOffset))
 	dst = be.AppendUint64(dst, uint64(s.checkpoint.offset))
 	dst = be.AppendUint32(dst, s.checkpoint.snapshotCRC)
+	dst = be.AppendUint32(dst, s.checkpoint.timeBytes)
 	dst = be.AppendUint32(dst, s.checkpoint.txnBytes)
 	dst = be.AppendUint32(dst, s.checkpoint.txnCRC)
 	be.PutUint32(dst[start+4:], stateCRC(dst[start+8:], dir))
@@ -72,7 +74,7 @@ func parseStateSlot(p []byte, dir string) (s logState, ok bool) {
 	switch version := be.Uint32(p); {
 	case version == oldStateVersion && be.Uint32(p[4:]) == crc32.Checksum(p[8:oldStateBytes], castagnoli):
 	case version == stateVersion && len(p) >= stateBytes && be.Uint32(p[4:]) == stateCRC(p[8:stateBytes], dir):
-		s.checkpoint = checkpointMark{int64(be.Uint64(p[32:])), be.Uint32(p[40:]), be.Uint32(p[44:]), be.Uint32(p[48:])}
+		s.checkpoint = checkpointMark{int64(be.Uint64(p[32:])), be.Uint32(p[40:]), be.Uint32(p[44:]), be.Uint32(p[48:]), be.Uint32(p[52:])}
 	default:
 		return s, false
 	}
