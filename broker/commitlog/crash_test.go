@@ -403,6 +403,9 @@ func recoverAndCheck(mem *vfs.Mem, m *model, seed uint64) error {
 		return err
 	}
 	defer l.Close()
+	if gaps := l.Recovered().Gaps; len(gaps) > 0 {
+		return fmt.Errorf("recovery misses %v, which nobody took away", gaps)
+	}
 	if err := m.check(l); err != nil {
 		return err
 	}

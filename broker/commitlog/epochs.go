@@ -80,10 +80,7 @@ func (l *Log) collectEpochs(cause error) (epochs []epochStart) {
 // anew if one does not fit.
 func (l *Log) checkEpochs() error {
 	for i, e := range l.epochs {
-		if e.startOffset >= l.end {
-			break
-		}
-		b, err := l.headerAt(max(e.startOffset, l.segments[0].base))
+		b, err := l.headerAt(max(e.startOffset, l.segments[0].base)) // none: it began at the end
 		if err != nil {
 			return err
 		}
@@ -100,7 +97,7 @@ func (l *Log) checkEpochs() error {
 		if i == 0 || e.startOffset <= l.segments[0].base {
 			continue // the first one may begin where the log does
 		}
-		if b, err = l.headerAt(e.startOffset - 1); err != nil {
+		if b, err = l.headerAt(min(e.startOffset, l.end) - 1); err != nil {
 			return err
 		}
 		if b != nil && b.BaseOffset() < e.startOffset && b.LeaderEpoch() >= e.epoch {

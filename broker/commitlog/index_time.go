@@ -30,19 +30,20 @@ func (x timeIndex) lastPoint() (timestamp, offset int64, ok bool, err error) {
 	return int64(binary.BigEndian.Uint64(p[:])), x.base + int64(binary.BigEndian.Uint32(p[8:])), ok, err
 }
 
-// lookup returns an offset before which no batch has a timestamp of at least t.
-func (x timeIndex) lookup(t int64) (offset int64, err error) {
+// lookup returns the last entry below t: before its offset no batch has a timestamp of
+// at least t. Without one, known is false and the offset that of the segment.
+func (x timeIndex) lookup(t int64) (timestamp, offset int64, known bool, err error) {
 	if err := x.rlock(); err != nil {
-		return 0, err
+		return 0, 0, false, err
 	}
 	defer x.mu.RUnlock()
 	i, err := x.search(func(p []byte) bool { return int64(binary.BigEndian.Uint64(p)) < t })
 	if i < 0 || err != nil {
-		return x.base, err
+		return 0, x.base, false, err
 	}
 	var p [timeEntryBytes]byte
 	err = x.read(i, p[:])
-	return x.base + int64(binary.BigEndian.Uint32(p[8:])), err
+	return int64(binary.BigEndian.Uint64(p[:])), x.base + int64(binary.BigEndian.Uint32(p[8:])), err == nil, err
 }
 
 // cut drops the entries of offset and above.

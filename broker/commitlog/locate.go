@@ -81,7 +81,7 @@ func (l *Log) locate(r *FileRef, o ReadOptions, limit int64) bool {
 	}
 	pos, exact := l.cursors.get(s, o.Offset)
 	if !exact {
-		if pos, err = s.offsets.lookup(o.Offset); err != nil {
+		if pos, err = s.seek(o.Offset); err != nil {
 			return false
 		}
 	}

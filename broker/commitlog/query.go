@@ -84,11 +84,7 @@ func (r Room) options() record.OpenOptions {
 }
 
 func (s *segment) findTimestamp(timestamp, start int64, room Room) (found Point, ok bool, err error) {
-	offset, err := s.times.lookup(timestamp)
-	if err != nil {
-		return found, false, err
-	}
-	pos, err := s.offsets.lookup(max(offset, start))
+	pos, err := s.seekTimestamp(timestamp, start)
 	if err != nil {
 		return found, false, err
 	}
@@ -105,6 +101,41 @@ func (s *segment) findTimestamp(timestamp, start int64, room Room) (found Point,
 	return found, ok, err
 }
 
+// seekTimestamp returns the position of a batch at or before the first one that is not
+// below start and has a record of the timestamp or a later one.
+func (s *segment) seekTimestamp(timestamp, start int64) (int64, error) {
+	entryTime, offset, known, err := s.times.lookup(timestamp)
+	if err != nil {
+		return 0, err
+	}
+	if !known || offset < start {
+		return s.seek(max(offset, start))
+	}
+	pos, err := s.seek(offset)
+	if err != nil {
+		return 0, err
+	}
+	good := false // the entry is believed if its batch is there
+	_, err = s.scan(pos, s.sizeBytes.Load(), true, func(b record.Batch, _ int64) error {
+		good = b.BaseOffset() <= offset && b.LastOffset() >= offset && b.MaxTimestamp() == entryTime
+		if b.LastOffset() >= offset {
+			return errStop
+		}
+		return nil
+	})
+	if err != nil && err != errStop || good {
+		return pos, ignoreStop(err)
+	}
+	return s.seek(start)
+}
+
+func ignoreStop(err error) error {
+	if err == errStop {
+		return nil
+	}
+	return err
+}
+
 // TimestampAt returns the time, in milliseconds, of the batch that holds the offset,
 // or of the first one after it: that of the append, if the topic keeps it, else the
 // one that the producer gave the first record. ok is false at the end of the log. It
@@ -115,7 +146,7 @@ func (l *Log) TimestampAt(offset int64) (timestamp int64, ok bool, err error) {
 		if s == nil {
 			return 0, false, &Error{Code: CodeStorage, Message: "timestamp of an offset", Cause: ErrClosed}
 		}
-		pos, err := s.offsets.lookup(from)
+		pos, err := s.seek(from)
 		if err == nil {
 			timestamp, ok, err = s.timestampAt(from, pos)
 		}

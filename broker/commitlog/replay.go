@@ -260,12 +260,10 @@ func (l *Log) checkStored(b record.Batch, next int64, headerOnly bool) error {
 // offsetAt returns the offset from which batches at pos count: that of the batch
 // there.
 func (l *Log) offsetAt(s *segment, pos int64) int64 {
-	offset := s.base
-	_, _ = s.scan(pos, min(pos+record.HeaderBytes, s.sizeBytes.Load()), true, func(b record.Batch, _ int64) error {
-		offset = b.BaseOffset()
-		return nil
-	})
-	return offset
+	if b, err := s.readHeader(pos); err == nil {
+		return b.BaseOffset()
+	}
+	return s.base
 }
 
 // producersAt returns the producers as of the start of a segment: from its snapshot,
