@@ -110,7 +110,7 @@ func (b *Broker) createAsked(r *request, req *kmsg.CreateTopicsRequest, asked *k
 		return
 	}
 	t.Configs = []kmsg.CreateTopicsResponseTopicConfig{}
-	for _, c := range b.describeTopicConfigs(spec.Configs, nil) {
+	for _, c := range b.describeTopicConfigs(spec.Configs, nil, nil) {
 		tc := kmsg.NewCreateTopicsResponseTopicConfig()
 		tc.Name, tc.Value, tc.ReadOnly, tc.Source = c.Name, c.Value, c.ReadOnly, int8(c.Source)
 		t.Configs = append(t.Configs, tc)

@@ -31,7 +31,11 @@ func (b *Broker) describeConfigs(_ context.Context, r *request) reply {
 			out.ErrorCode, out.ErrorMessage = code, kmsg.StringPtr(why)
 		case asked.ResourceType == kmsg.ConfigResourceTypeTopic:
 			if t := b.topics.byName(asked.ResourceName); t != nil {
-				out.Configs = b.describeTopicConfigs(t.Configs, asked.ConfigNames)
+				var cleanup map[string]string
+				if t.Internal {
+					cleanup = internalCleanup(t.Name)
+				}
+				out.Configs = b.describeTopicConfigs(t.Configs, cleanup, asked.ConfigNames)
 			}
 		case asked.ResourceType == kmsg.ConfigResourceTypeGroupConfig:
 			out.Configs = b.describeGroupConfigs(asked.ResourceName, asked.ConfigNames)

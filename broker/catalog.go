@@ -147,7 +147,11 @@ func (b *Broker) EnsureInternalTopic(name string, partitions int32, configs map[
 func (b *Broker) ensureInternalTopic(name string, partitions int32, configs map[string]string) error {
 	b.topics.mu.Lock()
 	defer b.topics.mu.Unlock()
-	if b.topics.byName(name) != nil {
+	if t := b.topics.byName(name); t != nil {
+		if configs["cleanup.policy"] == "compact" && t.values.Delete {
+			b.log.Warn("a topic that state is kept in removes its records by retention: state will be lost", "topic", name,
+				"cleanup.policy", t.Configs["cleanup.policy"], "remedy", "set cleanup.policy=compact on the topic")
+		}
 		return nil
 	}
 	_, err := b.createTopicLocked(topics.Topic{Name: name, Partitions: partitions, ReplicationFactor: 1, Configs: configs, Internal: true})
@@ -209,7 +213,11 @@ func (b *Broker) reconfigure(old *topic, made *topics.Topic) *topic {
 
 // resolve makes values of a topic's configurations and the broker's.
 func (b *Broker) resolve(t *topics.Topic) topics.Values {
-	return topics.Resolve(t.Configs, b.topicDefaults())
+	defaults := b.topicDefaults()
+	if t.Internal {
+		maps.Copy(defaults, internalCleanup(t.Name))
+	}
+	return topics.Resolve(t.Configs, defaults)
 }
 
 // topicErrorCode is the protocol's code for an error of changing topics.

@@ -89,8 +89,9 @@ func (b *Broker) topicDefaults() map[string]string {
 }
 
 // describeTopicConfigs describes a topic that has configs of its own: all
-// configurations there are, or those named.
-func (b *Broker) describeTopicConfigs(configs map[string]string, names []string) []kmsg.DescribeConfigsResponseResourceConfig {
+// configurations there are, or those named. cleanup is nil or, of an internal topic,
+// what it has in place of the broker's.
+func (b *Broker) describeTopicConfigs(configs, cleanup map[string]string, names []string) []kmsg.DescribeConfigsResponseResourceConfig {
 	var all []kmsg.DescribeConfigsResponseResourceConfig
 	for i := range topics.Definitions() {
 		d := &topics.Definitions()[i]
@@ -98,6 +99,9 @@ func (b *Broker) describeTopicConfigs(configs map[string]string, names []string)
 			continue
 		}
 		sources := b.brokerSources(d)
+		if v, ok := cleanup[d.Name]; ok {
+			sources = []sourced{{d.Name, v, kmsg.ConfigSourceDefaultConfig}}
+		}
 		if v, ok := configs[d.Name]; ok {
 			sources = slices.Insert(sources, 0, sourced{d.Name, v, kmsg.ConfigSourceDynamicTopicConfig})
 		}

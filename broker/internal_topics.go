@@ -13,6 +13,22 @@ import (
 // that retention or compaction took from one of them is state that is lost.
 var lossyConfigs = []string{"cleanup.policy", "delete.retention.ms", "local.retention.bytes", "local.retention.ms", "retention.bytes", "retention.ms"}
 
+// internalCleanup is what lossyConfigs are of an internal topic that does not have them
+// itself. What the broker keeps other topics for, by its own configurations, is
+// nothing to go by: a topic made by an earlier version, or carried over, may have fewer.
+func internalCleanup(topic string) map[string]string {
+	own := map[string]string{"cleanup.policy": "compact", "retention.bytes": "-1", "retention.ms": "-1"}
+	if topic == shareTopic {
+		own["cleanup.policy"] = shareTopicConfigs["cleanup.policy"]
+	}
+	for _, name := range lossyConfigs {
+		if d, ok := topics.Lookup(name); ok && own[name] == "" {
+			own[name] = d.Default
+		}
+	}
+	return own
+}
+
 // checkInternalConfigs refuses a change of an internal topic's own configurations
 // that could remove records of it. What leads back to compaction alone is allowed,
 // and so is everything that keeps records.

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"maps"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -162,5 +164,61 @@ func TestAnInternalTopicKeepsItsNumberOfPartitions(t *testing.T) {
 	}
 	if got := len(b.topics.byName(name).parts); got != 1 {
 		t.Errorf("%d partitions", got)
+	}
+}
+
+// TestBrokerWideRetentionLeavesInternalTopicsAlone: also those that have no
+// configuration of their own that would say so.
+func TestBrokerWideRetentionLeavesInternalTopicsAlone(t *testing.T) {
+	dir := t.TempDir()
+	var ahead atomic.Int64 // of the clock
+	b := startBroker(t, func(o *Options) { o.DataDir = dir })
+	names := []string{offsetsTopic, txnTopic, shareTopic, "_schemas"}
+	for _, name := range names {
+		if err := b.ensureInternalTopic(name, 1, nil); err != nil {
+			t.Fatal(err)
+		}
+		appendInternal(t, b, name)
+	}
+	createTopic(t, b, "t", 1, nil)
+	appendInternal(t, b, "t")
+	if err := b.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b = startBroker(t, func(o *Options) {
+		o.DataDir = dir
+		o.TopicDefaults = map[string]string{"retention.ms": "1", "retention.bytes": "1", "cleanup.policy": "delete", "delete.retention.ms": "0"}
+		o.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	})
+	ahead.Store(int64(30 * 24 * time.Hour))
+	b.retain()
+	for _, name := range append(names, "t") {
+		start := b.topics.byName(name).parts[0].log.StartOffset()
+		if name == "t" != (start > 0) {
+			t.Errorf("%s begins at offset %d", name, start)
+		}
+	}
+	adm := kadm.NewClient(newClient(t, b))
+	described, err := adm.DescribeTopicConfigs(t.Context(), names...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, topic := range described {
+		for _, c := range topic.Configs {
+			if want := internalCleanup(topic.Name)[c.Key]; want != "" && (c.Value == nil || *c.Value != want || c.Source != kmsg.ConfigSourceDefaultConfig) {
+				t.Errorf("%s of %s is %q, not %q", c.Key, topic.Name, *c.Value, want)
+			}
+		}
+	}
+}
+
+func appendInternal(t *testing.T, b *Broker, topic string) {
+	t.Helper()
+	p, err := b.Partition(topic, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.AppendRecords(t.Context(), -1, Record{Key: []byte("k"), Value: []byte("v")}); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -240,10 +240,10 @@ func TestAFlippedBitOfAnIndexInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	lookups := func(l *Log) (found string) {
-		largest, _, err := l.MaxTimestamp()
+		largest, _, err := l.MaxTimestamp(nil)
 		found = fmt.Sprintln(largest, err)
 		for i := int64(39); i >= 0; i-- { // backwards, so that no reader's position helps
-			point, ok, err := l.OffsetForTimestamp(1000 + 10*i)
+			point, ok, err := l.OffsetForTimestamp(1000+10*i, nil)
 			at, _, atErr := l.TimestampAt(2 * i)
 			r, readErr := l.Read(ReadOptions{Offset: 2 * i, MaxBytes: 1, MinOneBatch: true})
 			if len(r.Records) < record.HeaderBytes {
@@ -427,7 +427,7 @@ func TestLargestTimestampSurvivesALostEntry(t *testing.T) {
 	truncateFile(t, mem, fileName(0, timeSuffix), -timeEntryBytes)
 	l = openMem(t, mem)
 	defer l.Close()
-	if found, ok, err := l.MaxTimestamp(); err != nil || !ok || found.Offset != 10 || found.Timestamp != 50_000 {
+	if found, ok, err := l.MaxTimestamp(nil); err != nil || !ok || found.Offset != 10 || found.Timestamp != 50_000 {
 		t.Errorf("%+v, %v, %v", found, ok, err)
 	}
 }
@@ -466,7 +466,7 @@ func answers(t *testing.T, l *Log) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	largest, _, err := l.MaxTimestamp()
+	largest, _, err := l.MaxTimestamp(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
