@@ -212,7 +212,7 @@ func kafkaError(err error) error {
 	}
 	var k *kerr.Error
 	if !errors.As(err, &k) {
-		return err
+		return advertisedError(err)
 	}
 	switch k {
 	case kerr.UnknownTopicOrPartition:
@@ -223,6 +223,17 @@ func kafkaError(err error) error {
 		return advised(err, "stop its members first")
 	case kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed, kerr.ClusterAuthorizationFailed:
 		return advised(err, "ask an administrator for the permission")
+	}
+	return err
+}
+
+// advertisedError says of a broker that was reached, and sends clients where it is not
+// reached, what is to be mended: it is no fault of the address that was given.
+func advertisedError(err error) error {
+	var dial *net.OpError
+	var host x509.HostnameError
+	if errors.As(err, &host) || errors.As(err, &dial) && dial.Op == "dial" {
+		return advised(err, "the broker tells clients to connect there, see the --kafka-advertised of its `dovetail serve`, or the advertised.listeners of a Kafka")
 	}
 	return err
 }

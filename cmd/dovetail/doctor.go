@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"strconv"
 
 	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/dovetail-dev/dovetail/clients/cluster"
 )
@@ -107,6 +110,12 @@ func (d *doctorCommand) examine(ctx context.Context) (faults []faultView, note s
 			unreachable(err, "see what the server's log says")
 		}
 		clusterID = meta.Cluster
+		for _, b := range meta.Brokers { // where it tells clients to go
+			if _, err := client.Broker(int(b.NodeID)).RetriableRequest(inTime, kmsg.NewPtrApiVersionsRequest()); err != nil {
+				unreachable(fmt.Errorf("broker %d at %s: %w", b.NodeID, net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port))), advertisedError(err)),
+					"advertise an address that clients reach, and that its certificate is for")
+			}
+		}
 	}
 	registry, err := d.openRegistry()
 	if err != nil {
@@ -126,17 +135,16 @@ func (d *doctorCommand) examine(ctx context.Context) (faults []faultView, note s
 	if client == nil {
 		return faults, note, nil
 	}
-	offline, err := offlinePartitions(ctx, d.connection, client)
-	return append(faults, offline...), note, err
+	return append(faults, offlinePartitions(ctx, d.connection, client)...), note, nil
 }
 
 // offlinePartitions are what the Kafka protocol tells of faults.
-func offlinePartitions(ctx context.Context, c connection, client *kgo.Client) ([]faultView, error) {
+func offlinePartitions(ctx context.Context, c connection, client *kgo.Client) []faultView {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	topics, err := cluster.New(client).Topics(ctx, true)
 	if err != nil {
-		return nil, kafkaError(err)
+		return []faultView{{Kind: faultUnreachable, What: kafkaError(err).Error(), Remedy: "see what the server's log says"}}
 	}
 	var out []faultView
 	for _, t := range topics {
@@ -146,5 +154,5 @@ func offlinePartitions(ctx context.Context, c connection, client *kgo.Client) ([
 			}
 		}
 	}
-	return out, nil
+	return out
 }

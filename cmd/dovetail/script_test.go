@@ -22,10 +22,10 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ready": waitReady, "readytls": waitReadyTLS, "certificates": writeCertificates,
+			"ready": waitReady, "readyat": waitReadyAt, "readytls": waitReadyTLS, "certificates": writeCertificates,
 		},
 		Setup: func(env *testscript.Env) error {
-			for _, name := range []string{"HTTP", "KAFKA"} {
+			for _, name := range []string{"HTTP", "KAFKA", "HTTP2", "KAFKA2"} {
 				addr, err := freeAddr()
 				if err != nil {
 					return err
@@ -58,6 +58,14 @@ func waitReady(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: ready")
 	}
 	waitFor(ts, http.DefaultClient, "http://"+ts.Getenv("HTTP")+"/readyz")
+}
+
+// waitReadyAt is the script command "readyat": the same of the server at an address.
+func waitReadyAt(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: readyat host:port")
+	}
+	waitFor(ts, http.DefaultClient, "http://"+args[0]+"/readyz")
 }
 
 func waitFor(ts *testscript.TestScript, client *http.Client, url string) {

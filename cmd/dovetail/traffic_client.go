@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -78,6 +80,12 @@ const maxLiveBytes = 64 << 20
 func (c *connection) getLive(ctx context.Context, path string, into any) (why string) {
 	ctx, cancel := context.WithTimeout(ctx, min(c.timeout, 3*time.Second))
 	defer cancel()
+	own, err := c.credentials.load(os.LookupEnv)
+	if err != nil {
+		return err.Error()
+	}
+	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: own.tls, ForceAttemptHTTP2: true}}
+	defer client.CloseIdleConnections()
 	for _, base := range strings.Split(c.registry, ",") {
 		u, err := url.Parse(strings.TrimRight(base, "/") + path)
 		if err != nil {
@@ -87,9 +95,15 @@ func (c *connection) getLive(ctx context.Context, path string, into any) (why st
 		if err != nil {
 			return "--registry is not a URL"
 		}
-		resp, err := http.DefaultClient.Do(req)
+		switch {
+		case own.bearer != "":
+			req.Header.Set("Authorization", "Bearer "+own.bearer)
+		case own.user != "":
+			req.SetBasicAuth(own.user, own.password)
+		}
+		resp, err := client.Do(req)
 		if err != nil {
-			why = "no `dovetail serve` answers at " + hideUser(c.registry)
+			why = fmt.Sprintf("no `dovetail serve` answers at %s (%v)", hideUser(c.registry), causeOf(err))
 			continue
 		}
 		defer resp.Body.Close()
@@ -102,6 +116,15 @@ func (c *connection) getLive(ctx context.Context, path string, into any) (why st
 		return ""
 	}
 	return why
+}
+
+// causeOf is an error of HTTP without the URL, which may hold a password.
+func causeOf(err error) error {
+	var of *url.Error
+	if errors.As(err, &of) {
+		return of.Err
+	}
+	return err
 }
 
 func rateText(perSecond float64) string { return fmt.Sprintf("%.1f/s", perSecond) }
