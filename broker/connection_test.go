@@ -2,6 +2,7 @@ package broker
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/binary"
 	"fmt"
 	"net"
@@ -363,4 +364,17 @@ func TestAClientThatTakesNoAnswersIsCut(t *testing.T) {
 	if lines.count("the client takes its answers too slowly") == 0 {
 		t.Error("nobody was told why")
 	}
+}
+
+// TestAClientThatDoesNotBeginTLSIsCut connects, and says nothing that TLS would.
+func TestAClientThatDoesNotBeginTLSIsCut(t *testing.T) {
+	cert, _ := certificate(t)
+	var lines logLines
+	b := startBroker(t, withLog(&lines), func(o *Options) {
+		o.Limits.FrameTime = 50 * time.Millisecond
+		o.Listeners = []Listener{{Addr: "127.0.0.1:0", TLS: &tls.Config{Certificates: []tls.Certificate{cert}}}}
+	})
+	dialRaw(t, b).wantClosed()
+	eventually(t, "why is logged", func() bool { return lines.count("TLS handshake: ") == 1 })
+	eventually(t, "it is gone", func() bool { return b.conns.count() == 0 })
 }

@@ -449,3 +449,46 @@ func TestQuotasAreWholeNumbersOfRealAddresses(t *testing.T) {
 		}
 	}
 }
+
+// TestAProducerWithoutAnswersIsMutedToo has no answer to be told by: it is slowed down by what
+// it sends not being read.
+func TestAProducerWithoutAnswersIsMutedToo(t *testing.T) {
+	clock := newStillClock()
+	clock.hold = make(chan struct{})
+	b := startBroker(t, clock.options)
+	p := newTopic(t, b, "t")
+	alterQuotas(dialRaw(t, b), []string{"client-id", "test"}, map[string]float64{quotaProduce: 1000})
+	batch := valuesBatch(t, record.None, string(make([]byte, 5000)))
+	c := dialRaw(t, b)
+	for i := range int32(3) {
+		c.write(frameOf(produceRequest("t", 0, batch), i))
+	}
+	for i := range int64(3) {
+		if waits, want := clock.waited(t).Truncate(time.Millisecond), over(float64(len(batch)), 1000).Truncate(time.Millisecond); i == 0 && waits != want {
+			t.Errorf("kept waiting %s, want %s", waits, want)
+		}
+		if n := p.log.EndOffset(); n != i+1 {
+			t.Errorf("%d records are written while the %d. is waited for", n, i+1)
+		}
+		clock.hold <- struct{}{}
+	}
+}
+
+// TestABrokerThatClosesWaitsForNobodysQuota closes while a client is muted.
+func TestABrokerThatClosesWaitsForNobodysQuota(t *testing.T) {
+	clock := newStillClock()
+	clock.hold = make(chan struct{}) // and nobody ends the wait
+	b := startBroker(t, clock.options)
+	newTopic(t, b, "t")
+	alterQuotas(dialRaw(t, b), []string{"client-id", "test"}, map[string]float64{quotaProduce: 1})
+	c := dialRaw(t, b)
+	if told := throttleOf(c.ask(produceRequest("t", -1, valuesBatch(t, record.None, string(make([]byte, 5000)))))); told != maxThrottle {
+		t.Errorf("told to wait %s", told)
+	}
+	clock.waited(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	if err := b.Close(ctx); err != nil {
+		t.Error(err)
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
@@ -24,6 +25,7 @@ type securitySettings struct {
 	usersFile                    string
 	authorize                    bool
 	superUsers                   []string
+	sessionLifetime              time.Duration
 }
 
 func (s *securitySettings) flags(f *pflag.FlagSet) {
@@ -33,6 +35,7 @@ func (s *securitySettings) flags(f *pflag.FlagSet) {
 	f.StringVar(&s.usersFile, "users-file", "", "YAML file of user: password; HTTP then asks for basic authentication, Kafka for SASL (PLAIN, SCRAM-SHA-256, SCRAM-SHA-512)")
 	f.BoolVar(&s.authorize, "authorize", false, "refuse Kafka operations that no ACL allows")
 	f.StringArrayVar(&s.superUsers, "super-user", nil, "user of the users file that every Kafka operation is allowed; may be repeated")
+	f.DurationVar(&s.sessionLifetime, "session-lifetime", 0, "after how long Kafka clients of --users-file must authenticate again (connections.max.reauth.ms); 0 means never")
 }
 
 // security is the settings, read.
@@ -41,11 +44,15 @@ type security struct {
 	users      map[string]string
 	authorize  bool
 	principals []string // of the super users
+	lifetime   time.Duration
 }
 
 // load reads the files that the settings name.
 func (s *securitySettings) load() (*security, error) {
-	out := &security{authorize: s.authorize}
+	out := &security{authorize: s.authorize, lifetime: s.sessionLifetime}
+	if s.sessionLifetime < 0 {
+		return nil, fmt.Errorf("--session-lifetime %s: want 0 or more", s.sessionLifetime)
+	}
 	if (s.tlsCert == "") != (s.tlsKey == "") {
 		return nil, errors.New("--tls-cert and --tls-key belong together")
 	}
@@ -98,7 +105,7 @@ func (s *securitySettings) load() (*security, error) {
 func (s *security) listener(addr, advertised string) broker.Listener {
 	l := broker.Listener{Addr: addr, Advertised: advertised, TLS: s.tls}
 	if s.users != nil {
-		l.SASL = broker.SASL{Mechanisms: []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}, Users: s.users}
+		l.SASL = broker.SASL{Mechanisms: []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}, Users: s.users, SessionLifetime: s.lifetime}
 	}
 	return l
 }

@@ -44,6 +44,7 @@ type serveSettings struct {
 	logFormat       string
 	shutdownTimeout time.Duration
 	security        securitySettings
+	limits          limitSettings
 	kms             kmsSettings
 
 	unknownVariables []string // of the environment
@@ -98,6 +99,7 @@ serve) and /metrics (Prometheus).`,
 	f.StringVar(&s.logFormat, "log-format", "text", "text or json")
 	f.DurationVar(&s.shutdownTimeout, "shutdown-timeout", 15*time.Second, "how long a stop waits for requests in flight")
 	s.security.flags(f)
+	s.limits.flags(f)
 	s.kms.flags(f)
 	return cmd
 }
@@ -164,6 +166,10 @@ func serve(ctx context.Context, s serveSettings, stderr interface{ Write([]byte)
 	if err != nil {
 		return exitStatus{2, err}
 	}
+	limits, err := s.limits.limits()
+	if err != nil {
+		return exitStatus{2, err}
+	}
 	s.warnOfAdvertised(ctx, log)
 	for _, name := range s.unknownVariables {
 		log.Warn("no setting has the name of this environment variable", "variable", name, "advice", "see dovetail serve --help")
@@ -182,6 +188,7 @@ func serve(ctx context.Context, s serveSettings, stderr interface{ Write([]byte)
 		Durability:         durability,
 		DefaultPartitions:  s.partitions,
 		NoAutoCreateTopics: s.noAutoCreate,
+		Limits:             limits,
 		Validator:          validator,
 		Logger:             log,
 		Metrics:            metrics,
