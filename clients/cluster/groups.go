@@ -242,11 +242,11 @@ func (v *View) positions(ctx context.Context, names []string, f faults, owners m
 	for t := range topics {
 		list = append(list, t)
 	}
-	starts, err := v.admin.ListStartOffsets(ctx, list...)
+	starts, err := led(v.admin.ListStartOffsets(ctx, list...))
 	if err != nil {
 		return err
 	}
-	ends, err := v.admin.ListEndOffsets(ctx, list...)
+	ends, err := led(v.admin.ListEndOffsets(ctx, list...))
 	if err != nil {
 		return err
 	}
@@ -254,8 +254,11 @@ func (v *View) positions(ctx context.Context, names []string, f faults, owners m
 		for i := range g.Positions {
 			p := &g.Positions[i]
 			end, ok := ends.Lookup(p.Topic, p.Partition)
-			if !ok || errors.Is(end.Err, kerr.UnknownTopicOrPartition) { // deleted since
-				continue
+			if whole, unknown := ends.Lookup(p.Topic, -1); unknown && whole.Err != nil || errors.Is(end.Err, kerr.UnknownTopicOrPartition) {
+				continue // deleted since
+			}
+			if !ok {
+				end.Err = kerr.LeaderNotAvailable
 			}
 			if end.Err != nil {
 				p.Fault = faultText(0, end.Err)

@@ -63,7 +63,7 @@ groups:
 	for t := range topics {
 		list = append(list, t)
 	}
-	ends, err := v.admin.ListEndOffsets(ctx, list...)
+	ends, err := led(v.admin.ListEndOffsets(ctx, list...))
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func (v *View) Tail(ctx context.Context, topic string, partition int32, n int) (
 	}
 	from := map[int32]kgo.Offset{}
 	until := map[int32]int64{}
-	committed, err := v.admin.ListCommittedOffsets(ctx, topic)
+	committed, err := led(v.admin.ListCommittedOffsets(ctx, topic))
 	if err != nil {
 		return nil, err
 	}

@@ -85,11 +85,11 @@ func (v *View) Topics(ctx context.Context, internal bool, names ...string) ([]To
 			return nil, &TopicError{Topic: d.Topic, Err: d.Err}
 		}
 	}
-	starts, err := v.admin.ListStartOffsets(ctx, details.Names()...)
+	starts, err := led(v.admin.ListStartOffsets(ctx, details.Names()...))
 	if err != nil {
 		return nil, err
 	}
-	ends, err := v.admin.ListEndOffsets(ctx, details.Names()...)
+	ends, err := led(v.admin.ListEndOffsets(ctx, details.Names()...))
 	if err != nil {
 		return nil, err
 	}
@@ -98,8 +98,11 @@ func (v *View) Topics(ctx context.Context, internal bool, names ...string) ([]To
 	for _, d := range details.Sorted() {
 		t := Topic{Name: d.Topic, Internal: d.IsInternal, Compacted: compacted[d.Topic], Partitions: make([]Partition, 0, len(d.Partitions))}
 		for _, p := range d.Partitions.Sorted() {
-			start, _ := starts.Lookup(d.Topic, p.Partition)
-			end, _ := ends.Lookup(d.Topic, p.Partition)
+			start, known := starts.Lookup(d.Topic, p.Partition)
+			end, alsoKnown := ends.Lookup(d.Topic, p.Partition)
+			if !known || !alsoKnown {
+				end.Err = kerr.LeaderNotAvailable
+			}
 			one := Partition{Partition: p.Partition, Leader: p.Leader, Bytes: sizes[place{d.Topic, p.Partition}]}
 			if err := cmp.Or(p.Err, start.Err, end.Err, ctx.Err()); err != nil {
 				if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
@@ -115,6 +118,21 @@ func (v *View) Topics(ctx context.Context, internal bool, names ...string) ([]To
 		topics = append(topics, t)
 	}
 	return topics, nil
+}
+
+// led drops the error that some partitions have no leader: their offsets are not among
+// those listed.
+func led(offsets kadm.ListedOffsets, err error) (kadm.ListedOffsets, error) {
+	var shards *kadm.ShardErrors
+	if !errors.As(err, &shards) {
+		return offsets, err
+	}
+	for _, s := range shards.Errs {
+		if !errors.Is(s.Err, kerr.LeaderNotAvailable) {
+			return offsets, err
+		}
+	}
+	return offsets, nil
 }
 
 // faultText says what is wrong with a partition.

@@ -219,6 +219,8 @@ func kafkaError(err error) error {
 		return advised(err, "`dovetail topic list` shows what there is")
 	case kerr.GroupIDNotFound:
 		return advised(err, "`dovetail group list` shows what there is")
+	case kerr.LeaderNotAvailable:
+		return fmt.Errorf("a partition is offline, it has no leader: `dovetail doctor` says which and why (%w)", err)
 	case kerr.NonEmptyGroup:
 		return advised(err, "stop its members first")
 	case kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed, kerr.ClusterAuthorizationFailed:

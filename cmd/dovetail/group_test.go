@@ -2,9 +2,17 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/dovetail-dev/dovetail/broker"
 	"github.com/dovetail-dev/dovetail/clients/cluster"
 )
 
@@ -49,5 +57,97 @@ func TestAnOfflinePartitionHidesNoOther(t *testing.T) {
 	offlineTable(&text, []cluster.Topic{d.Topic})
 	if !strings.Contains(text.String(), "t partition 0: offline") {
 		t.Errorf("%s", &text)
+	}
+}
+
+// TestADamagedPartitionIsSeenInEveryView: by topic, by group, and by doctor, which exits
+// with 1 and says what to do.
+func TestADamagedPartitionIsSeenInEveryView(t *testing.T) {
+	dir := t.TempDir()
+	start := func() (*broker.Broker, *kgo.Client) {
+		b, err := broker.New(broker.Options{DataDir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		client, err := kgo.NewClient(kgo.SeedBrokers(b.Addr("").String()), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b, client
+	}
+	stop := func(b *broker.Broker, client *kgo.Client) {
+		client.Close()
+		if err := b.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}
+	b, client := start()
+	adm := kadm.NewClient(client)
+	if _, err := adm.CreateTopic(t.Context(), 2, 1, nil, "t"); err != nil {
+		t.Fatal(err)
+	}
+	offsets := kadm.Offsets{}
+	for p := range int32(2) {
+		if err := client.ProduceSync(t.Context(), &kgo.Record{Topic: "t", Partition: p, Value: []byte("v")}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		offsets.Add(kadm.Offset{Topic: "t", Partition: p, At: 0, LeaderEpoch: -1})
+	}
+	if err := adm.CommitAllOffsets(t.Context(), "g", offsets); err != nil {
+		t.Fatal(err)
+	}
+	stop(b, client)
+	log := filepath.Join(dir, "t-1", "00000000000000000000.log")
+	content, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content[8] ^= 0x10 // of the batch's length
+	if err := os.WriteFile(log, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+
+	b, client = start()
+	defer stop(b, client)
+	web := httptest.NewServer(trafficHandler{broker: b, secure: &security{}})
+	defer web.Close()
+	run := func(args ...string) (string, error) {
+		root := newRoot()
+		var out strings.Builder
+		root.SetOut(&out)
+		root.SetArgs(append(args, "--kafka", b.Addr("").String(), "--registry", web.URL, "--timeout", "60s"))
+		err := root.ExecuteContext(t.Context())
+		return out.String(), err
+	}
+	for _, c := range []struct {
+		args  []string
+		fails bool
+		want  []string
+	}{
+		{[]string{"topic", "describe", "t"}, false, []string{"\n0          1       0      1    1 ", "\n1          -       -      -    offline", "partition 1: offline: ", "is damaged at byte 0"}},
+		{[]string{"topic", "list"}, false, []string{"t      2 ", "t partition 1: offline"}},
+		{[]string{"group", "describe", "g"}, false, []string{"t      0          0          1        1 ", "t      1          0          offline"}},
+		{[]string{"doctor"}, true, []string{"log-damaged of t partition 1: ", "do: nothing was changed", "dovetail log repair"}},
+		{[]string{"group", "reset", "g", "--to", "latest"}, true, nil},
+	} {
+		got, err := run(c.args...)
+		if (err != nil) != c.fails {
+			t.Errorf("%v: %v", c.args, err)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(got, want) {
+				t.Errorf("%v: no %q in\n%s", c.args, want, got)
+			}
+		}
+	}
+	if _, err := run("group", "reset", "g", "--to", "latest"); err == nil || !strings.Contains(err.Error(), "a partition is offline") {
+		t.Errorf("reset: %v", err)
+	}
+	stranger := broker.Viewer{Principal: "User:ann"}
+	if got := b.Faults(stranger); len(got) != 1 {
+		t.Errorf("without ACLs everybody sees %d", len(got))
 	}
 }
