@@ -59,7 +59,7 @@ func (l *Log) checkpoint() error {
 	l.mu.Unlock()
 	err = l.writeState(true)
 	if err == nil {
-		err = writeFile(l.fsys, filepath.Join(l.dir, fileName(end, snapshotSuffix)), snapshot)
+		err = l.writeSnapshot(end, snapshot)
 	}
 	if err == nil {
 		err = l.writeSeals()
@@ -72,6 +72,14 @@ func (l *Log) checkpoint() error {
 	}
 	l.dropSnapshot(end)
 	return nil
+}
+
+// writeSnapshot writes what is known of producers at an offset. A checkpoint, which
+// does not hold amu, and a roll may write the same one at the same time.
+func (l *Log) writeSnapshot(offset int64, content []byte) error {
+	l.smu.Lock()
+	defer l.smu.Unlock()
+	return writeFile(l.fsys, filepath.Join(l.dir, fileName(offset, snapshotSuffix)), content)
 }
 
 // dropSnapshot removes the snapshot before the new one, unless a segment begins

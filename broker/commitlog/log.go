@@ -45,6 +45,8 @@ type Log struct {
 	// cmu is held by checkpoints and close. It comes before amu.
 	cmu     sync.Mutex
 	snapped int64 // offset of the newest snapshot file
+	// smu is held while a snapshot is written. It comes last.
+	smu sync.Mutex
 
 	// mu guards what readers see.
 	mu        sync.RWMutex

@@ -54,8 +54,7 @@ func (l *Log) roll() *Error {
 		return l.fail("fsync indexes", err)
 	}
 	l.setDurable(l.end)
-	snapshot := filepath.Join(l.dir, fileName(l.end, snapshotSuffix))
-	if err := writeFile(l.fsys, snapshot, l.producers.appendSnapshot(nil)); err != nil {
+	if err := l.writeSnapshot(l.end, l.producers.appendSnapshot(nil)); err != nil {
 		return l.storageOrFail("write producer snapshot", err)
 	}
 	s := newSegment(l.fsys, l.dir, l.end)
