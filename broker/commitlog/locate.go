@@ -3,16 +3,18 @@ package commitlog
 import (
 	"os"
 
+	"github.com/dovetail-dev/dovetail/broker/internal/vfs"
 	"github.com/dovetail-dev/dovetail/broker/record"
 )
 
 const (
 	// leastLocated is the least that is worth locating: less is read as fast.
 	leastLocated = 32 << 10
-	// leastLocatedBatch is how large batches must be on average, since each costs
-	// the reading of its header. It is judged after so many of them.
-	leastLocatedBatch = 8 << 10
-	judgedBatches     = 8
+	// Headers of batches of at least largeBatch are read one by one; those of smaller
+	// ones lie so close together that a window of the file is read, small enough to
+	// stay in the processor's cache.
+	largeBatch    = 4 << 10
+	headersWindow = 64 << 10
 )
 
 // FileRef is where stored batches lie, for sending them without reading them. The
@@ -38,8 +40,8 @@ func (r *FileRef) Release() {
 }
 
 // Locate is [Log.Read] without the bytes: it reads only the headers of the batches.
-// Where reading is as good it says no: what is in memory, little, many small batches,
-// files that are none of the operating system's, and whatever Read has to explain.
+// Where reading is as good it says no: what is in memory, little, files that are none
+// of the operating system's, and whatever Read has to explain.
 // It does not look up aborted transactions, see [Log.AbortedTransactions].
 func (l *Log) Locate(o ReadOptions) (r FileRef, ok bool) {
 	if o.MaxBytes < leastLocated {
@@ -85,20 +87,18 @@ func (l *Log) locate(r *FileRef, o ReadOptions, limit int64) bool {
 			return false
 		}
 	}
-	end, last, count := s.sizeBytes.Load(), s.base-1, int64(0)
+	end, last := s.sizeBytes.Load(), s.base-1
 	if end-pos < leastLocated {
 		return false
 	}
 	if size, err := f.Size(); err != nil || size < end {
 		return false
 	}
-	header := make(record.Batch, record.HeaderBytes)
-	for ; pos+record.HeaderBytes <= end; count++ {
-		if _, err := f.ReadAt(header, pos); err != nil {
-			return false
-		}
-		size, err := record.SizeBytes(header)
-		if err != nil || int64(size) > end-pos || header.BaseOffset() <= last || header.LastOffsetDelta() < 0 {
+	headers := headerWalk{file: f, end: end}
+	defer headers.done()
+	for pos+record.HeaderBytes <= end {
+		header, size, err := headers.at(pos)
+		if err != nil || size > end-pos || header.BaseOffset() <= last || header.LastOffsetDelta() < 0 {
 			return false
 		}
 		last = header.LastOffset()
@@ -106,21 +106,66 @@ func (l *Log) locate(r *FileRef, o ReadOptions, limit int64) bool {
 			break
 		}
 		if last < o.Offset {
-			pos += int64(size)
+			pos += size
 			continue
 		}
-		if r.Bytes+int64(size) > int64(o.MaxBytes) && !(r.Bytes == 0 && o.MinOneBatch) {
+		if r.Bytes+size > int64(o.MaxBytes) && !(r.Bytes == 0 && o.MinOneBatch) {
 			break
 		}
 		if r.Bytes == 0 {
 			r.Pos = pos
 		}
-		r.Bytes += int64(size)
+		r.Bytes += size
 		r.NextOffset = last + 1
-		pos += int64(size)
-		if count == judgedBatches && r.Bytes < judgedBatches*leastLocatedBatch {
-			return false
-		}
+		pos += size
 	}
 	return r.Bytes >= leastLocated
+}
+
+// headerWalk reads the headers of batches that follow one another.
+type headerWalk struct {
+	file vfs.File
+	end  int64
+
+	one    [record.HeaderBytes]byte
+	buffer *[]byte // window is a part of it
+	window []byte  // what lies at pos
+	pos    int64
+	small  bool // the last batch was
+}
+
+// at returns the header of the batch at pos, until the next call, and the size of the
+// batch.
+func (w *headerWalk) at(pos int64) (record.Batch, int64, error) {
+	p, err := w.bytes(pos)
+	if err != nil {
+		return nil, 0, err
+	}
+	size, err := record.SizeBytes(p)
+	w.small = size < largeBatch
+	return p[:record.HeaderBytes:record.HeaderBytes], int64(size), err
+}
+
+// bytes returns at least the header at pos: from the window if it is there, else from
+// the file.
+func (w *headerWalk) bytes(pos int64) (p []byte, err error) {
+	if skip := pos - w.pos; skip+record.HeaderBytes <= int64(len(w.window)) {
+		return w.window[skip:], nil
+	}
+	p = w.one[:]
+	if w.small {
+		if w.buffer == nil {
+			w.buffer = getReadBuffer(headersWindow)
+		}
+		p = (*w.buffer)[:min(headersWindow, w.end-pos)]
+		w.window, w.pos = p, pos
+	}
+	_, err = w.file.ReadAt(p, pos)
+	return p, err
+}
+
+func (w *headerWalk) done() {
+	if w.buffer != nil {
+		putReadBuffer(w.buffer)
+	}
 }

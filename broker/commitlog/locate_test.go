@@ -125,35 +125,46 @@ func compareLocated(t *testing.T, l *Log) (located int) {
 // TestLocateFindsWhatReadReads: the bytes at the reference begin with those that Read
 // gives, whatever happened to the log before.
 func TestLocateFindsWhatReadReads(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "topic-0")
-	l := openLarge(t, dir)
-	rng := rand.New(rand.NewPCG(1, 2))
-	for range 50 {
-		appendLarge(t, l, 4_000+rng.IntN(30_000))
-	}
-	if err := l.Flush(); err != nil {
-		t.Fatal(err)
-	}
-	if n := compareLocated(t, l); n < 100 {
-		t.Errorf("only %d of the reads were located", n)
-	}
-	if _, err := l.Compact(time.Now()); err != nil {
-		t.Fatal(err)
-	}
-	if n := compareLocated(t, l); n < 50 {
-		t.Errorf("after compaction: only %d", n)
-	}
-	if _, err := l.DeleteRecordsBefore(31); err != nil {
-		t.Fatal(err)
-	}
-	if n := compareLocated(t, l); n < 50 {
-		t.Errorf("after deletion: only %d", n)
-	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if n := compareLocated(t, openLarge(t, dir)); n < 50 {
-		t.Errorf("opened again: only %d", n)
+	for name, x := range map[string]struct {
+		batches    int
+		valueBytes func(rng *rand.Rand) int
+	}{
+		"large batches": {50, func(rng *rand.Rand) int { return 4_000 + rng.IntN(30_000) }},
+		"small batches": {600, func(rng *rand.Rand) int { return rng.IntN(1_500) }},
+		"mixed batches": {120, func(rng *rand.Rand) int { return rng.IntN(100 << rng.IntN(9)) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "topic-0")
+			l := openLarge(t, dir)
+			rng := rand.New(rand.NewPCG(1, 2))
+			for range x.batches {
+				appendLarge(t, l, x.valueBytes(rng))
+			}
+			if err := l.Flush(); err != nil {
+				t.Fatal(err)
+			}
+			if n := compareLocated(t, l); n < 100 {
+				t.Errorf("only %d of the reads were located", n)
+			}
+			if _, err := l.Compact(time.Now()); err != nil {
+				t.Fatal(err)
+			}
+			if n := compareLocated(t, l); n < 50 {
+				t.Errorf("after compaction: only %d", n)
+			}
+			if _, err := l.DeleteRecordsBefore(31); err != nil {
+				t.Fatal(err)
+			}
+			if n := compareLocated(t, l); n < 50 {
+				t.Errorf("after deletion: only %d", n)
+			}
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if n := compareLocated(t, openLarge(t, dir)); n < 50 {
+				t.Errorf("opened again: only %d", n)
+			}
+		})
 	}
 }
 
@@ -203,16 +214,6 @@ func TestLocateLeavesTheRestToRead(t *testing.T) {
 		"a header that is damaged": {func(t *testing.T) *Log {
 			l := large(t)
 			if err := os.WriteFile(l.segments[0].path(logSuffix), make([]byte, l.SizeBytes()), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			return l
-		}, ask, false},
-		"small batches": {func(t *testing.T) *Log {
-			l := openLarge(t, filepath.Join(t.TempDir(), "topic-0"))
-			for range 60 {
-				appendLarge(t, l, 1_000)
-			}
-			if err := l.Flush(); err != nil {
 				t.Fatal(err)
 			}
 			return l
