@@ -17,6 +17,7 @@ package validate
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"sync"
 
@@ -149,6 +150,14 @@ func (c *Checker) Check(ctx context.Context, header, data []byte) error {
 	if c.field.Level == None {
 		return nil
 	}
+	if header == nil && c.isLike(data) {
+		if c.field.Level < Payload {
+			return nil
+		}
+		if !c.program.indexed {
+			return c.walk(nil, data[frame.IDBytes:])
+		}
+	}
 	if data == nil {
 		if c.field.RejectNull {
 			return &Rejection{Null, fmt.Sprintf("the %s is null, which topic %s does not take", c.what(), c.field.Topic)}
@@ -171,8 +180,20 @@ func (c *Checker) Check(ctx context.Context, header, data []byte) error {
 			return &Rejection{NotFramed, fmt.Sprintf("the %s has a broken message index: %v", c.what(), err)}
 		}
 	}
-	if err := p.walk(indexes, payload); err != nil {
-		return &Rejection{BadPayload, fmt.Sprintf("the %s is not what schema %s says: %v", c.what(), ref, err)}
+	return c.walk(indexes, payload)
+}
+
+// isLike reports whether data begins with the ID of the record before, and all
+// that was found out about that one is still so.
+func (c *Checker) isLike(data []byte) bool {
+	return len(data) >= frame.IDBytes && data[0] == frame.MagicID && c.ref.ID > 0 &&
+		binary.BigEndian.Uint32(data[1:]) == uint32(c.ref.ID) && c.generation == c.v.lookup.Generation()
+}
+
+// walk checks a payload of the schema that c.find was asked for.
+func (c *Checker) walk(indexes, payload []byte) error {
+	if err := c.program.walk(indexes, payload); err != nil {
+		return &Rejection{BadPayload, fmt.Sprintf("the %s is not what schema %s says: %v", c.what(), c.ref, err)}
 	}
 	return nil
 }
