@@ -14,8 +14,9 @@ import (
 
 // program is a schema, compiled for walking. It is immutable.
 type program struct {
-	name    string // record name
-	indexed bool   // message indexes stand before the payload
+	name    string               // record name
+	indexed bool                 // message indexes stand before the payload
+	avro    *serdeavro.Validator // of Avro; of the others walk
 	walk    func(indexes, payload []byte) error
 }
 
@@ -42,11 +43,9 @@ func (v *Validator) program(c schema.Context, found Found) (*program, error) {
 	p = &program{name: parsed.Name()}
 	switch s := parsed.(type) {
 	case *avro.Schema:
-		check, err := serdeavro.NewValidator(s, serdeavro.ValidateOptions{})
-		if err != nil {
+		if p.avro, err = serdeavro.NewValidator(s, serdeavro.ValidateOptions{}); err != nil {
 			return nil, fmt.Errorf("validate: schema %d: %w", found.ID, err)
 		}
-		p.walk = func(_, payload []byte) error { return check.ValidateFramed(payload) }
 	case *protobuf.Schema:
 		p.indexed = true
 		p.walk = serdeprotobuf.NewValidator(s).Validate

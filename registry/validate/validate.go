@@ -23,6 +23,7 @@ import (
 
 	"github.com/dovetail-dev/dovetail/compat"
 	"github.com/dovetail-dev/dovetail/compat/schema"
+	serdeavro "github.com/dovetail-dev/dovetail/serde/avro"
 	"github.com/dovetail-dev/dovetail/serde/frame"
 )
 
@@ -133,6 +134,7 @@ type Checker struct {
 	ref        frame.Ref // of the record before
 	generation int64
 	program    *program
+	series     serdeavro.Series // of the program, if that is of Avro
 }
 
 // Checker returns a checker of field.
@@ -192,7 +194,13 @@ func (c *Checker) isLike(data []byte) bool {
 
 // walk checks a payload of the schema that c.find was asked for.
 func (c *Checker) walk(indexes, payload []byte) error {
-	if err := c.program.walk(indexes, payload); err != nil {
+	var err error
+	if c.program.avro != nil {
+		err = c.series.ValidateFramed(payload)
+	} else {
+		err = c.program.walk(indexes, payload)
+	}
+	if err != nil {
 		return &Rejection{BadPayload, fmt.Sprintf("the %s is not what schema %s says: %v", c.what(), c.ref, err)}
 	}
 	return nil
@@ -231,6 +239,9 @@ func (c *Checker) find(ctx context.Context, ref frame.Ref) (*program, error) {
 		return nil, err
 	}
 	c.ref, c.generation, c.program = ref, generation, p
+	if p.avro != nil {
+		c.series = p.avro.Series()
+	}
 	return p, nil
 }
 

@@ -305,7 +305,7 @@ func Validate(s *Schema, data []byte, opts ValidateOptions) error {
 	if p.err != nil {
 		return p.err
 	}
-	return validate(p, data, !opts.SkipUTF8)
+	return validate(p, data, !opts.SkipUTF8, &textsBefore{})
 }
 
 // ValidateOptions is how strict Validate is; the zero value is strict.
@@ -314,10 +314,15 @@ type ValidateOptions struct {
 	SkipUTF8 bool
 }
 
-func validate(p planned, data []byte, text bool) error {
-	if p.walk.walksOver(data, text) {
+func validate(p planned, data []byte, text bool, before *textsBefore) error {
+	if p.walk.walksOver(data, text, before) {
 		return nil
 	}
+	return p.explain(data, text)
+}
+
+// explain says why data is no value of p, which a walk found out.
+func (p planned) explain(data []byte, text bool) error {
 	c := cursor{buf: data}
 	pos := c.check(p.plan, 0, text)
 	switch {
@@ -346,18 +351,39 @@ func NewValidator(s *Schema, opts ValidateOptions) (*Validator, error) {
 }
 
 // Validate is the function of the same name. Safe for concurrent use.
-func (v *Validator) Validate(data []byte) error { return validate(v.plan, data, v.text) }
+func (v *Validator) Validate(data []byte) error {
+	return validate(v.plan, data, v.text, &textsBefore{})
+}
 
 // ValidateFramed is Validate for what stands behind a schema ID: there a root of
 // type bytes has no length before it, so that any bytes are one unless its logical
 // type wants more.
 func (v *Validator) ValidateFramed(payload []byte) error {
-	switch {
+	s := v.Series()
+	return s.ValidateFramed(payload)
+}
+
+// Series returns a validator of payloads that come one after the other and are
+// like each other.
+func (v *Validator) Series() Series { return Series{v: v} }
+
+// Series judges as its Validator does, but remembers whether the payloads before
+// had text that is not ASCII, for which it pays to begin otherwise. One goroutine
+// at a time may use it.
+type Series struct {
+	v      *Validator
+	before textsBefore
+}
+
+// ValidateFramed is [Validator.ValidateFramed].
+func (s *Series) ValidateFramed(payload []byte) error {
+	switch v := s.v; {
 	case v.root.Kind != avro.Bytes:
-		return v.Validate(payload)
+		return validate(v.plan, payload, v.text, &s.before)
 	case v.root.Logical != avro.BigDecimal:
 		return nil
+	default:
+		whole, n := withLength(payload)
+		return withoutLength(v.Validate(whole), n)
 	}
-	whole, n := withLength(payload)
-	return withoutLength(v.Validate(whole), n)
 }

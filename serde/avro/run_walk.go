@@ -20,6 +20,8 @@ type walker struct {
 	high int
 	from int
 
+	foreign bool // with textExact: there was text that is not ASCII
+
 	// The arrays that are open, each inside the one before, but for those that
 	// run called itself for.
 	count int // items of the innermost that are still to come, this one included
@@ -402,7 +404,7 @@ func (w *walker) length(pos int) (begin, end int) {
 func (w *walker) bytes(pos int) (begin, end int) {
 	begin, end = w.length(pos)
 	if end >= 0 {
-		w.foreign(begin, end)
+		w.noText(begin, end)
 	}
 	return begin, end
 }
@@ -411,7 +413,7 @@ func (w *walker) skip(pos, n int) int {
 	if n > len(w.buf)-pos {
 		return -1
 	}
-	w.foreign(pos, pos+n)
+	w.noText(pos, pos+n)
 	return pos + n
 }
 
@@ -453,7 +455,7 @@ func (w *walker) array(op *walkOp, pos int) int {
 	end := w.blocks(op.after(1), op.n, pos)
 	w.text, w.high = textCounted, high
 	if end >= 0 {
-		w.foreign(pos, end)
+		w.noText(pos, end)
 	}
 	return end
 }
@@ -490,7 +492,7 @@ func (w *walker) flat(op *walkOp, pos int) int {
 			return -1
 		}
 		if op.code != wTexts {
-			w.foreign(next, pos)
+			w.noText(next, pos)
 		}
 	}
 }

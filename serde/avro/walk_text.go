@@ -20,8 +20,13 @@ const (
 	textExact                   // each string must be UTF-8
 )
 
-// walksOver tells whether data is one value of p, whose text is UTF-8 if text is set.
-func (p *walkProg) walksOver(data []byte, text bool) bool {
+// walksOver tells whether data is one value of p, whose text is UTF-8 if text is
+// set. What it meets is noted in before, so that text like that of the payloads
+// before is not counted in vain.
+func (p *walkProg) walksOver(data []byte, text bool, before *textsBefore) bool {
+	if text && before.foreign > 0 {
+		return p.walksExactly(data, before)
+	}
 	var w walker
 	w.buf, w.progs = data, p.all
 	if !text || !p.text {
@@ -31,22 +36,39 @@ func (p *walkProg) walksOver(data []byte, text bool) bool {
 	if w.all(p, 0) != len(data) {
 		return false
 	}
-	return w.high+countHigh(data[w.from:]) == 0 || p.walksExactly(data)
+	return w.high+countHigh(data[w.from:]) == 0 || p.walksExactly(data, before)
 }
 
 // walksExactly is walksOver that looks at each string.
-func (p *walkProg) walksExactly(data []byte) bool {
+func (p *walkProg) walksExactly(data []byte, before *textsBefore) bool {
 	var w walker
 	w.buf, w.progs, w.text = data, p.all, textExact
-	return w.all(p, 0) == len(data)
+	if w.all(p, 0) != len(data) {
+		return false
+	}
+	if w.foreign {
+		before.foreign = mostExact
+	} else {
+		before.foreign--
+	}
+	return true
 }
+
+// textsBefore is what the payloads before were like. The zero value knows nothing.
+type textsBefore struct {
+	foreign int // for how many payloads more to look at each string at once
+}
+
+// mostExact is how many payloads of nothing but ASCII follow one with other text
+// before they are counted again.
+const mostExact = 16
 
 // mostCounted is how many bytes that are no text are counted, and subtracted
 // again, so that the text around them is counted in one go.
 const mostCounted = 64
 
-// foreign notes that what is between begin and end is no text.
-func (w *walker) foreign(begin, end int) {
+// noText notes that what is between begin and end is no text.
+func (w *walker) noText(begin, end int) {
 	switch {
 	case w.text != textCounted:
 	case end-begin <= mostCounted:
@@ -117,15 +139,46 @@ func (w *walker) texts(pos, n int) int {
 				return -1
 			}
 		}
-		if exact && (end > len(buf) || !validText(buf, begin, end-begin)) {
+		pos = end
+		if !exact {
+			continue
+		}
+		if end > len(buf) {
 			return -1
 		}
-		pos = end
+		if ascii(buf, begin, end) {
+			continue
+		}
+		w.foreign = true
+		if !validText(buf, begin, end-begin) {
+			return -1
+		}
 	}
 	if pos > len(buf) {
 		return -1
 	}
 	return pos
+}
+
+// ascii tells whether there is nothing else between begin and end.
+func ascii(buf []byte, begin, end int) bool {
+	for ; end-begin >= 8; begin += 8 {
+		if load64(buf, begin)&highBits != 0 {
+			return false
+		}
+	}
+	if begin == end {
+		return true
+	}
+	if end >= 8 {
+		return load64(buf, end-8)>>(64-8*uint(end-begin))&highBits == 0
+	}
+	for _, c := range buf[begin:end] {
+		if c >= 0x80 {
+			return false
+		}
+	}
+	return true
 }
 
 // validText tells whether the n bytes at pos are UTF-8: utf8.Valid for short
