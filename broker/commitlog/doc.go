@@ -12,6 +12,7 @@
 //	  partition.metadata               topic ID
 //	  log-state                        ours: durable, log start and cleaned offset
 //	  sealed-segments                  ours: sizes and sums of the sealed segments
+//	  given-up-offsets                 ours: what repairs gave up
 //
 // The offsets of a log, in order:
 //

@@ -24,13 +24,14 @@ type gapFinder struct {
 	names   []string // of the files in the folder, in order
 	cleaned int64    // below it compaction may have left anything out
 	compact bool     // compaction may have left out anything at all
+	givenUp []Gap    // by repairs
 	found   []Gap
 }
 
 // start notes where the log begins; state is what it remembers of that, if known.
 func (g *gapFinder) start(first int64, state logState, known bool) {
-	if known && state.startOffset < first && !g.repaired(0, first) {
-		g.found = append(g.found, Gap{state.startOffset, first})
+	if known && state.startOffset < first {
+		g.note(Gap{state.startOffset, first})
 	}
 }
 
@@ -38,17 +39,14 @@ func (g *gapFinder) start(first int64, state logState, known bool) {
 // one begins at next. Where compaction may have been at work only the indexes of a
 // removed segment tell of it.
 func (g *gapFinder) between(base, end, next int64) {
-	if g.repaired(base, next) {
-		return
-	}
 	if !g.compact && next > g.cleaned {
 		if end < next {
-			g.found = append(g.found, Gap{end, next})
+			g.note(Gap{end, next})
 		}
 		return
 	}
 	if orphan, ok := g.orphan(base, next); ok {
-		g.found = append(g.found, Gap{max(orphan, end), next})
+		g.note(Gap{max(orphan, end), next})
 	}
 }
 
@@ -89,7 +87,7 @@ func (g *gapFinder) lost(base, end, next, size int64, was []segmentSeal) {
 		first = base
 	}
 	if first < next && !slices.ContainsFunc(g.found, func(known Gap) bool { return known.EndOffset == next }) {
-		g.found = append(g.found, Gap{first, next})
+		g.note(Gap{first, next})
 	}
 }
 
@@ -99,13 +97,11 @@ func (g *gapFinder) needsEnd(base, next int64) bool {
 	return orphan || !g.compact && next > g.cleaned
 }
 
-// repaired reports whether a segment from base to next was repaired: what is missing
-// there was given up.
-func (g *gapFinder) repaired(base, next int64) bool {
-	return slices.ContainsFunc(g.names, func(name string) bool {
-		at, ok := parseName(name, logSuffix+damagedSuffix)
-		return ok && at >= base && at < next
-	})
+// note adds a gap, unless a repair has made it.
+func (g *gapFinder) note(gap Gap) {
+	if !covered(gap, g.givenUp) {
+		g.found = append(g.found, gap)
+	}
 }
 
 // orphan returns the first offset between two segments at which an index stands

@@ -68,6 +68,7 @@ func Inspect(o Options) ([]Finding, error) {
 	}
 	slices.Sort(bases)
 	gaps := &gapFinder{names: names, cleaned: state.cleanedOffset, compact: o.Config.Compact}
+	gaps.givenUp, _ = readGivenUp(o.FS, o.Dir) // inspectSmall reports it
 	if len(bases) > 0 {
 		gaps.start(bases[0], state, stateKnown)
 	} else if start := max(state.startOffset, o.LogStartOffset); durable > start {
@@ -117,6 +118,9 @@ func inspectSmall(o Options, name string) ([]Finding, error) {
 			return nil, err
 		}
 		_, err = parseEpochs(p)
+	case name == givenUpFile:
+		_, err = readGivenUp(o.FS, o.Dir)
+		f.Remedy, f.Harmless = "remove it: what repairs gave up is reported as missing then, and is no more missing than before", true
 	case name == sealsFile:
 		_, err = readSeals(o.FS, o.Dir)
 	case name == partitionFile:

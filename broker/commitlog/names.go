@@ -25,6 +25,7 @@ const (
 	partitionFile = "partition.metadata"
 	stateFile     = "log-state"
 	sealsFile     = "sealed-segments"
+	givenUpFile   = "given-up-offsets"
 )
 
 func fileName(offset int64, suffix string) string { return fmt.Sprintf("%020d%s", offset, suffix) }

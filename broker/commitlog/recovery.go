@@ -81,6 +81,9 @@ func (l *Log) recover() error {
 		return err
 	}
 	gaps := &gapFinder{names: names, cleaned: state.cleanedOffset, compact: l.options.Config.Compact}
+	if gaps.givenUp, err = readGivenUp(l.fsys, l.dir); err != nil {
+		l.logger.Warn("what repairs gave up is unreadable and is taken for missing", "dir", l.dir, "file", givenUpFile, "error", err)
+	}
 	gaps.start(l.segments[0].base, state, known)
 	l.openSeals()
 	if err := l.removeOrphans(names); err != nil {

@@ -25,7 +25,8 @@ type Repaired struct {
 
 // Repair takes a damaged part out of a log that cannot be opened: the batches before
 // it and those behind it that are whole stay, with their offsets. The damaged file
-// is kept beside the new one, with the suffix .damaged. The log must not be open; o is
+// is kept beside the new one, with the suffix .damaged, and a number if there is one of
+// an earlier repair. The log must not be open; o is
 // as for [Open]. If the damage is not where the error says, nothing is changed.
 //
 // Open the log again afterwards: a file damaged in two places is repaired twice.
@@ -67,9 +68,12 @@ func Repair(o Options, damage *DamageError) (Repaired, error) {
 	} else if resume == int64(len(content)) {
 		r.EndLostOffset = max(offset, nextSegment(names, damage.SegmentOffset))
 	}
-	r.Copy = damage.File + damagedSuffix
-	if err := writeFile(o.FS, path+damagedSuffix, content); err != nil {
+	r.Copy = copyName(names, damage.File)
+	if err := writeFile(o.FS, filepath.Join(o.Dir, r.Copy), content); err != nil {
 		return r, fmt.Errorf("repair: keep a copy: %w", err)
+	}
+	if err := giveUp(o, Gap{r.FirstLostOffset, r.EndLostOffset}); err != nil {
+		return r, fmt.Errorf("repair: %w", err)
 	}
 	// What was made from the damaged bytes is made anew.
 	if err := dropDerived(o, damage.SegmentOffset, damage.Offset); err != nil {
@@ -95,6 +99,15 @@ func Repair(o Options, damage *DamageError) (Repaired, error) {
 	}
 	o.Logger.Warn("repaired a damaged log", "dir", o.Dir, "file", damage.File, "position", pos, "lost_bytes", r.LostBytes, "first_lost_offset", r.FirstLostOffset, "end_lost_offset", r.EndLostOffset)
 	return r, nil
+}
+
+// copyName is the name under which the damaged file is kept.
+func copyName(names []string, file string) string {
+	name := file + damagedSuffix
+	for n := 2; slices.Contains(names, name); n++ {
+		name = fmt.Sprintf("%s%s.%d", file, damagedSuffix, n)
+	}
+	return name
 }
 
 // checkPrefix checks that the file is whole up to the damage and not beyond, and
