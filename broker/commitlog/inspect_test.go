@@ -1,7 +1,9 @@
 package commitlog
 
 import (
+	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/dovetail-dev/dovetail/broker/internal/vfs"
@@ -88,5 +90,21 @@ func TestInspectionOfAWholeLogFindsNothingAndChangesNothing(t *testing.T) {
 	}
 	if after, _ := mem.List("data/topic-0"); strings.Join(before, " ") != strings.Join(after, " ") {
 		t.Errorf("%q, before %q", after, before)
+	}
+}
+
+// TestInspectionNeedsNoWriting: a file system that refuses every change is as good.
+func TestInspectionNeedsNoWriting(t *testing.T) {
+	mem, _ := damagedLog(t)
+	overwrite(t, mem, filesOf(t, mem, logSuffix)[1], 300, []byte{0xff})
+	truncateFile(t, mem, filesOf(t, mem, txnSuffix)[2], -1<<40)
+	want, err := Inspect(Options{FS: mem, Dir: "data/topic-0"})
+	if err != nil || len(want) < 2 {
+		t.Fatalf("%+v, %v", want, err)
+	}
+	readOnly := &vfs.Faulty{FS: mem, Ops: vfs.OpChange, N: 1, Sticky: true, Err: syscall.EROFS}
+	found, err := Inspect(Options{FS: readOnly, Dir: "data/topic-0"})
+	if err != nil || fmt.Sprint(found) != fmt.Sprint(want) || readOnly.Count() > 0 {
+		t.Errorf("%+v, %v, %d changes", found, err, readOnly.Count())
 	}
 }

@@ -24,6 +24,7 @@ import (
 type logCommand struct {
 	dataDir string
 	output
+	lock func(dir string) (io.Closer, error) // broker.LockDataDir
 }
 
 // logFinding is a finding in the log of a partition.
@@ -44,7 +45,11 @@ type logRepair struct {
 }
 
 func newLog() *cobra.Command {
-	l := &logCommand{}
+	return newLogLocking(broker.LockDataDir)
+}
+
+func newLogLocking(lock func(dir string) (io.Closer, error)) *cobra.Command {
+	l := &logCommand{lock: lock}
 	cmd := &cobra.Command{
 		Use:   "log",
 		Short: "Log files of a stopped broker: check and repair them",
@@ -77,7 +82,7 @@ files could not be checked.`,
 		ValidArgsFunction: anyOf(completePartitions(&l.dataDir)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			all, damaged := []logFinding{}, 0
-			err := l.each(args, true, func(f logFinding) {
+			err := l.each(args, cmd.ErrOrStderr(), func(f logFinding) {
 				all = append(all, f)
 				if !f.Harmless {
 					damaged++
@@ -136,7 +141,7 @@ beside it with the suffix .damaged. Without --yes it only says what it would do.
 		ValidArgsFunction: anyOf(completePartitions(&l.dataDir)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			all := []logRepair{}
-			err := l.each(args, false, func(logFinding) {}, func(name string, o commitlog.Options) error {
+			err := l.each(args, nil, func(logFinding) {}, func(name string, o commitlog.Options) error {
 				// Each round mends the first fault of one file and leaves the file smaller.
 				for {
 					found, err := commitlog.Inspect(o)
@@ -207,9 +212,11 @@ func printRepair(w io.Writer, r logRepair) {
 func (l *logCommand) forget(name string, offset int64) (int64, error) {
 	file := filepath.Join(l.dataDir, commitlog.RecoveryPointFile)
 	points, err := commitlog.ReadCheckpoint(nil, file)
-	if err != nil {
+	var access *fs.PathError
+	if errors.As(err, &access) {
 		return 0, err
 	}
+	// One that is damaged promises nothing: the broker sets it aside.
 	key, _ := parsePartitionDir(name)
 	if points[key] > offset {
 		points[key] = offset
@@ -223,17 +230,18 @@ func (l *logCommand) forget(name string, offset int64) (int64, error) {
 
 // each calls f for the logs that are named, or all, with the data directory locked,
 // after it has told note what is wrong with the directory itself. A log whose folder
-// is missing counts if there was something in it. With reading set, a directory that
-// cannot be written to is not locked.
-func (l *logCommand) each(names []string, reading bool, note func(logFinding), f func(name string, o commitlog.Options) error) error {
+// is missing counts if there was something in it. Who only reads gives unlocked: a
+// directory that cannot be written to is not locked, which is said there.
+func (l *logCommand) each(names []string, unlocked io.Writer, note func(logFinding), f func(name string, o commitlog.Options) error) error {
 	if _, err := readDataDir(l.dataDir); err != nil {
 		return err
 	}
-	lock, err := broker.LockDataDir(l.dataDir)
+	lock, err := l.lock(l.dataDir)
 	switch {
 	case err == nil:
 		defer lock.Close()
-	case reading && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)):
+	case unlocked != nil && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)):
+		fmt.Fprintf(unlocked, "the directory is read without a lock, because it cannot be written to (%v): if a broker uses it, what it is writing may look damaged\n", err)
 	default:
 		return fmt.Errorf("%w: stop it first", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,6 +26,7 @@ type dataDir struct {
 	err            error // why the metadata log says nothing
 	clean          bool  // the broker was stopped, and did not crash
 	points, starts map[commitlog.TopicPartition]int64
+	damaged        map[string]error // checkpoints, by the name of the file
 }
 
 // readDataDir reads a data directory, and refuses one that is something else.
@@ -33,7 +35,7 @@ func readDataDir(dir string) (*dataDir, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &dataDir{path: dir, topics: map[string]*topics.Topic{}}
+	d := &dataDir{path: dir, topics: map[string]*topics.Topic{}, damaged: map[string]error{}}
 	ours := false
 	for _, e := range entries {
 		switch name := e.Name(); {
@@ -50,10 +52,10 @@ func readDataDir(dir string) (*dataDir, error) {
 	if !ours {
 		return nil, fmt.Errorf("%s is no data directory of a broker: it has neither %s nor %s", dir, metadataLog, commitlog.MetaPropertiesFile)
 	}
-	if d.points, err = commitlog.ReadCheckpoint(nil, filepath.Join(dir, commitlog.RecoveryPointFile)); err != nil {
+	if d.points, err = d.readCheckpoint(commitlog.RecoveryPointFile); err != nil {
 		return nil, err
 	}
-	if d.starts, err = commitlog.ReadCheckpoint(nil, filepath.Join(dir, commitlog.LogStartOffsetFile)); err != nil {
+	if d.starts, err = d.readCheckpoint(commitlog.LogStartOffsetFile); err != nil {
 		return nil, err
 	}
 	found, torn, err := topics.Inspect(nil, dir)
@@ -67,6 +69,17 @@ func readDataDir(dir string) (*dataDir, error) {
 		}
 	}
 	return d, nil
+}
+
+// readCheckpoint reads a checkpoint; one that is damaged says nothing.
+func (d *dataDir) readCheckpoint(name string) (map[commitlog.TopicPartition]int64, error) {
+	offsets, err := commitlog.ReadCheckpoint(nil, filepath.Join(d.path, name))
+	var access *fs.PathError
+	if err == nil || errors.As(err, &access) {
+		return offsets, err
+	}
+	d.damaged[name] = err
+	return map[commitlog.TopicPartition]int64{}, nil
 }
 
 // inspect tells note what is wrong with the files beside the logs, and which folders
@@ -95,6 +108,10 @@ func (d *dataDir) inspect(names []string, note func(logFinding)) {
 	if _, err := os.Stat(filepath.Join(d.path, commitlog.MetaPropertiesFile)); errors.Is(err, fs.ErrNotExist) {
 		note(logFinding{"", commitlog.Finding{File: commitlog.MetaPropertiesFile, Pos: -1, Offset: -1, Fault: "the file with the cluster's ID is missing",
 			Remedy: "restore it from a copy; without it, the next start makes a new cluster ID"}})
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.damaged)) {
+		note(logFinding{"", commitlog.Finding{File: name, Pos: -1, Offset: -1, Fault: d.damaged[name].Error(), Harmless: true,
+			Remedy: "none needed: the next start sets it aside, and logs that the broker has written know what it said"}})
 	}
 	for _, name := range d.missing {
 		key, _ := parsePartitionDir(name)
