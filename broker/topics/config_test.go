@@ -181,3 +181,40 @@ func TestNamesOfOneThingMustNotContradictEachOther(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryConfigurationHasAnEffectOrSaysThatItHasNone: by another value than the default.
+func TestEveryConfigurationHasAnEffectOrSaysThatItHasNone(t *testing.T) {
+	others := map[string]string{
+		"bufstream.validate.mode": "dlq", "cleanup.policy": "compact", "compression.gzip.level": "1", "compression.lz4.level": "1", "compression.zstd.level": "1",
+		"compression.type": "zstd", "message.timestamp.type": "LogAppendTime", "min.cleanable.dirty.ratio": "0.25", "schema.validation.context": ".staging",
+		"schema.validation.level": "id", "schema.validation.key.level": "id", "schema.validation.mode": "dlq", "schema.validation.null": "reject",
+	}
+	for _, d := range definitions {
+		other := others[d.Name]
+		switch {
+		case other != "":
+		case strings.HasSuffix(d.Name, "strategy"):
+			other = "RecordName"
+		case d.Type == Boolean:
+			other = "true"
+		case d.Type == Int || d.Type == Long:
+			other = "1048577" // in the bounds of all others
+		}
+		beside := map[string]string{}
+		if codec, ok := strings.CutSuffix(strings.TrimPrefix(d.Name, "compression."), ".level"); ok && d.Type == Int {
+			beside["compression.type"] = codec
+		}
+		before := Resolve(beside, nil)
+		beside[d.Name] = other
+		none := strings.Contains(d.Doc, "without effect") || strings.Contains(d.Doc, "always false")
+		if none {
+			continue
+		}
+		if err := d.Check(other); err != nil {
+			t.Fatal(err)
+		}
+		if Resolve(beside, nil) == before {
+			t.Errorf("%s=%s changes nothing, and its documentation does not say so: %s", d.Name, other, d.Doc)
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/dovetail-dev/dovetail/broker"
 	"github.com/dovetail-dev/dovetail/clients/cluster"
@@ -149,5 +150,29 @@ func TestADamagedPartitionIsSeenInEveryView(t *testing.T) {
 	stranger := broker.Viewer{Principal: "User:ann"}
 	if got := b.Faults(stranger); len(got) != 1 {
 		t.Errorf("without ACLs everybody sees %d", len(got))
+	}
+}
+
+func TestStaticMembersOfTheConsumerProtocolHaveTheirInstance(t *testing.T) {
+	c := startChecked(t)
+	c.topic("t", nil)
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.broker.Addr("").String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	req := kmsg.NewPtrConsumerGroupHeartbeatRequest()
+	req.Group, req.MemberID, req.InstanceID = "g", "AAAAAAAAAAAAAAAAAAAAAQ", kmsg.StringPtr("till-3")
+	req.RebalanceTimeoutMillis, req.SubscribedTopicNames, req.Topics = 600_000, []string{"t"}, []kmsg.ConsumerGroupHeartbeatRequestTopic{}
+	resp, err := req.RequestWith(t.Context(), client)
+	if err != nil || resp.ErrorCode != 0 {
+		t.Fatal(err, resp)
+	}
+	root := newRoot()
+	var out strings.Builder
+	root.SetOut(&out)
+	root.SetArgs([]string{"group", "describe", "g", "--kafka", c.broker.Addr("").String(), "--timeout", "60s", "--registry", "http://127.0.0.1:1"})
+	if err := root.ExecuteContext(t.Context()); err != nil || !strings.Contains(out.String(), "AAAAAAAAAAAAAAAAAAAAAQ  till-3 ") {
+		t.Errorf("%v\n%s", err, &out)
 	}
 }

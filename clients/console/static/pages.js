@@ -145,11 +145,13 @@ pages.topics = async () => {
 
 pages.topic = async (name) => {
   const t = await ask("topic", { name });
-  const now = h("section"), rates = t.partitions.map(() => h("span"));
+  const now = h("section"), why = h("div"), rates = t.partitions.map(() => h("span"));
   async function traffic() {
     const found = await broker("topics", name);
     now.replaceChildren(...(found ? trafficNow(found.topics[0]) : []));
-    if (found) found.topics[0].partitions.forEach((p, i) => rates[i] && rates[i].replaceChildren(p.offline ? pill("offline: " + p.offline, "bad") : rate(p)));
+    if (found) found.topics[0].partitions.forEach((p, i) => rates[i] && rates[i].replaceChildren(p.offline ? "—" : rate(p)));
+    why.replaceChildren(...(found ? found.topics[0].partitions : []).filter((p) => p.offline).map((p) => h("div.fault", { role: "alert" }, h("b", null, `partition ${p.partition} is offline`), ": ", p.offline,
+      h("p", null, h("a", { href: "#/faults" }, "What to do")))));
     return found;
   }
   const mean = 1 / t.partitions.length, largest = Math.max(...t.partitions.map((p) => p.recordShare), 1e-9);
@@ -186,6 +188,7 @@ pages.topic = async (name) => {
     table(t.partitions, [["Partition", (p) => p.partition, "n"], ["First", (p) => (p.fault ? "—" : number(p.startOffset)), "n"], ["End", (p) => (p.fault ? "—" : number(p.endOffset)), "n"],
       ["Records", (p) => (p.fault ? pill(known ? "offline" : p.fault, "bad") : atMost(t, p.records)), "n"], ["Share", (p) => percent(p.recordShare), "n"], ["", bar, "wide"], ["Size", (p) => bytes(p.bytes), "n"],
       ...(known ? [["Written", (p) => rates[p.partition], "n"]] : [])], "No partitions."),
+    why,
     now,
     h("h2", null, "Last records", h("span.grow"), choose, live),
     list,
