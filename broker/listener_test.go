@@ -102,11 +102,11 @@ func (c *rawClient) ended(p []byte) string {
 }
 
 func TestOtherProtocolsAreNamed(t *testing.T) {
-	for what, first := range map[string]string{
-		"HTTP": "GET /subjects HTTP/1.1\r\nHost: localhost\r\n\r\n",
-		"TLS":  "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-
-		"the PROXY protocol": "PROXY TCP4 192.0.2.1 192.0.2.2 4711 9092\r\n",
+	for first, what := range map[string]string{
+		"GET /subjects HTTP/1.1\r\nHost: localhost\r\n\r\n":              "HTTP",
+		"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03":                   "TLS",
+		"PROXY TCP4 192.0.2.1 192.0.2.2 4711 9092\r\n":                   "the PROXY protocol",
+		"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\xc0\x00\x02\x01\xc0\x00": "the PROXY protocol",
 	} {
 		var lines logLines
 		b := startBroker(t, withLog(&lines))
