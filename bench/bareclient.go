@@ -19,7 +19,7 @@ import (
 // measures is the server, where a real client is most of the work.
 const (
 	bareConns    = 4
-	bareInFlight = 4 // produce requests of one connection
+	bareInFlight = 16 // produce requests of one connection
 )
 
 // bareFetch reads so many records of a topic from its start: every connection

@@ -30,16 +30,20 @@ func (f *field) benchConsume(ctx context.Context, o options, r *report) error {
 	for i := range cached {
 		cached[i] = figures{map[string][]float64{}, map[string][]float64{}}
 	}
+	round := 0 // the first is for warming up
 	measure := func(n node, to figures, run func() error) error {
 		used, began := n.proc.cpuSeconds(), time.Now()
 		if err := run(); err != nil {
 			return fmt.Errorf("%s: %w", n.name, err)
 		}
+		if round == 0 {
+			return nil
+		}
 		to.rates[n.name] = append(to.rates[n.name], float64(count)/time.Since(began).Seconds())
 		to.cpu[n.name] = append(to.cpu[n.name], (n.proc.cpuSeconds()-used)/(float64(count)/1e6))
 		return nil
 	}
-	for round := range rounds {
+	for ; round <= rounds; round++ {
 		for _, name := range []string{"ours", bareLoopName, kafkaName} {
 			n, ok := f.nodes[name]
 			if !ok {

@@ -70,6 +70,9 @@ func produceAll(ctx context.Context, cl *kgo.Client, count int, value []byte) er
 	var slab []kgo.Record // one allocation for many
 	for range count {
 		if len(slab) == 0 {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			slab = make([]kgo.Record, 512)
 		}
 		r := &slab[0]
