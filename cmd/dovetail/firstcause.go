@@ -11,7 +11,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -32,7 +31,7 @@ func (c *connection) firstCause(ctx context.Context, timeout error) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, firstCauseTime)
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	refused := timeout
 	for _, addr := range strings.Split(c.kafka, ",") {
@@ -161,6 +160,3 @@ func askBroker(conn net.Conn, req kmsg.Request) (kmsg.Response, error) {
 	resp.SetVersion(req.GetVersion())
 	return resp, resp.ReadFrom(body[4:])
 }
-
-// firstCauseTime is how long firstCause may take.
-const firstCauseTime = 5 * time.Second

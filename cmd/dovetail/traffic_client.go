@@ -78,7 +78,7 @@ const maxLiveBytes = 64 << 20
 
 // getLive asks the first URL that answers, and says why there is no answer.
 func (c *connection) getLive(ctx context.Context, path string, into any) (why string) {
-	ctx, cancel := context.WithTimeout(ctx, min(c.timeout, 3*time.Second))
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	own, err := c.credentials.load(os.LookupEnv)
 	if err != nil {
