@@ -81,13 +81,17 @@ func assignRange(members []assignee, partitions map[TopicID]int32) map[string]as
 // assignUniform gives every member as nearly as it can the same number of
 // partitions, and moves as few as that needs.
 //
-// Every member first keeps what it has; what nobody has goes to the member with
-// the least; then partitions move from members that have at least two more
-// than another subscriber, until there are none. With equal subscriptions that
-// ends with counts that differ by at most one.
+// Every member first keeps what it has, and with equal subscriptions no more than
+// its fair part; what nobody has goes to the member with the least. With equal
+// subscriptions counts then differ by at most one, and as many partitions stayed
+// as can. Otherwise partitions move from members that have at least two more than
+// another subscriber, until there are none.
 func assignUniform(members []assignee, partitions map[TopicID]int32) map[string]assignment {
 	u := &uniform{members: byName(members), partitions: partitions}
 	u.keep()
+	if alike(members) {
+		u.trim()
+	}
 	u.fill()
 	u.balance()
 	out := make(map[string]assignment, len(members))
@@ -97,19 +101,22 @@ func assignUniform(members []assignee, partitions map[TopicID]int32) map[string]
 	return out
 }
 
+// alike says whether all members are subscribed to the same topics.
+func alike(members []assignee) bool {
+	return !slices.ContainsFunc(members, func(m assignee) bool { return !slices.Equal(m.topics, members[0].topics) })
+}
+
 type uniform struct {
 	members    []assignee
 	partitions map[TopicID]int32
 	has        []assignment
 	count      []int
-	taken      assignment
 	bySub      map[TopicID][]int // members subscribed to a topic
 }
 
 func (u *uniform) keep() {
 	u.has = make([]assignment, len(u.members))
 	u.count = make([]int, len(u.members))
-	u.taken = assignment{}
 	u.bySub = make(map[TopicID][]int)
 	taken := make(map[TopicID]map[int32]struct{})
 	for i, m := range u.members {
@@ -131,12 +138,28 @@ func (u *uniform) keep() {
 		})
 		u.count[i] = u.has[i].count()
 	}
-	for t, ps := range taken {
-		for p := range u.partitions[t] {
-			if _, ok := ps[p]; ok {
-				u.taken[t] = append(u.taken[t], p)
-			}
+}
+
+// trim takes from members what they have beyond their fair part. If some may have
+// one more than others, those may that have most.
+func (u *uniform) trim() {
+	total := 0
+	for t := range u.bySub {
+		total += int(u.partitions[t])
+	}
+	byCount := make([]int, len(u.members))
+	for i := range byCount {
+		byCount[i] = i
+	}
+	slices.SortFunc(byCount, func(a, b int) int { return cmp.Or(cmp.Compare(u.count[b], u.count[a]), cmp.Compare(b, a)) })
+	for rank, i := range byCount {
+		fair := total / len(u.members)
+		if rank < total%len(u.members) {
+			fair++
 		}
+		left := fair
+		u.has[i] = u.has[i].filter(func(TopicID, int32) bool { left--; return left >= 0 })
+		u.count[i] = min(u.count[i], fair)
 	}
 }
 
@@ -153,10 +176,21 @@ func (u *uniform) topics() []TopicID {
 }
 
 func (u *uniform) fill() {
+	taken := make(map[TopicID]map[int32]struct{}, len(u.bySub))
+	for _, has := range u.has {
+		for t, list := range has {
+			if taken[t] == nil {
+				taken[t] = make(map[int32]struct{})
+			}
+			for _, p := range list {
+				taken[t][p] = struct{}{}
+			}
+		}
+	}
 	for _, t := range u.topics() {
 		q := newLeast(u.bySub[t], u.count)
 		for p := range u.partitions[t] {
-			if u.taken.has(t, p) {
+			if _, ok := taken[t][p]; ok {
 				continue
 			}
 			i := q.min()
