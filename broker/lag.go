@@ -12,8 +12,8 @@ import (
 	"github.com/dovetail-dev/dovetail/broker/group"
 )
 
-// GroupLag is how far a group is behind the topics that it has committed offsets
-// of.
+// GroupLag is how far a group is behind the partitions that it has committed
+// offsets of, or that its members have.
 //
 //	 committed          high watermark
 //	     ▼                    ▼
@@ -22,7 +22,8 @@ import (
 //	─────┴────┴────┴────┴─────       lag in time: the age of record 17
 //
 // The lag in time is the age of the oldest record that was not consumed, by the
-// time that its batch bears; with nothing to consume it is zero.
+// time that its batch bears; with nothing to consume it is zero. Where nothing was
+// committed nothing is known to be consumed: all counts that there is.
 type GroupLag struct {
 	Group      string
 	State      string
@@ -36,8 +37,8 @@ type GroupLag struct {
 type PartitionLag struct {
 	Topic      string
 	Partition  int32
-	Committed  int64 // the next offset to consume
-	CommitTime time.Time
+	Committed  int64     // the next offset to consume, or -1
+	CommitTime time.Time // or zero
 	LogStart   int64
 	LogEnd     int64 // the high watermark
 	Records    int64
@@ -61,7 +62,7 @@ func (b *Broker) Lags(ctx context.Context, v Viewer, names ...string) ([]GroupLa
 			continue
 		}
 		lag := GroupLag{Group: g.Group, State: string(g.State), Members: g.Members, Partitions: []PartitionLag{}}
-		for _, at := range g.Committed {
+		for _, at := range g.At {
 			if !b.shows(v, kmsg.ACLResourceTypeTopic, at.Topic) {
 				continue
 			}
@@ -83,8 +84,10 @@ func (b *Broker) lagAt(now time.Time, at group.Position) (PartitionLag, bool) {
 		return PartitionLag{}, false
 	}
 	o := p.offsets()
-	lag := PartitionLag{Topic: at.Topic, Partition: at.Partition, Committed: at.Offset, CommitTime: time.UnixMilli(at.CommitMillis),
-		LogStart: o.Start, LogEnd: o.HighWatermark}
+	lag := PartitionLag{Topic: at.Topic, Partition: at.Partition, Committed: at.Offset, LogStart: o.Start, LogEnd: o.HighWatermark}
+	if at.CommitMillis > 0 {
+		lag.CommitTime = time.UnixMilli(at.CommitMillis)
+	}
 	next := max(at.Offset, o.Start)
 	if lag.Records = o.HighWatermark - next; lag.Records <= 0 {
 		lag.Records = 0

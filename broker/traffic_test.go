@@ -72,6 +72,23 @@ func TestSkewAndLagAreInSight(t *testing.T) {
 		t.Errorf("a group that is not there: %+v, %v", none, err)
 	}
 
+	// A member that has not committed anything is behind by all that there is.
+	for name, opts := range protocols {
+		m := startMember(t, b, "new "+name, "orders", opts...)
+		eventually(t, "a member has all", fairlyShared("orders", 4, m))
+		lags, err := b.Lags(t.Context(), Viewer{}, "new "+name)
+		if err != nil || len(lags) != 1 || len(lags[0].Partitions) != 4 || lags[0].Members != 1 {
+			t.Fatalf("%s: %+v, %v", name, lags, err)
+		}
+		one := lags[0].Partitions[2]
+		if lags[0].Records != 100 || one.Records != end2.Offset || one.Committed != -1 || !one.CommitTime.IsZero() {
+			t.Errorf("%s: %+v", name, lags[0])
+		}
+		if one.Time < 55*time.Minute || one.Time > 3*time.Hour || lags[0].Time < one.Time {
+			t.Errorf("%s: %s behind, partition 2 %s", name, lags[0].Time, one.Time)
+		}
+	}
+
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)

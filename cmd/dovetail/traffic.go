@@ -88,7 +88,7 @@ type partitionLag struct {
 	Topic       string    `json:"topic"`
 	Partition   int32     `json:"partition"`
 	Committed   int64     `json:"committed"`
-	CommittedAt time.Time `json:"committedAt"`
+	CommittedAt time.Time `json:"committedAt,omitzero"`
 	EndOffset   int64     `json:"endOffset"`
 	Lag         int64     `json:"lag"`
 	LagSeconds  float64   `json:"lagSeconds"`
