@@ -65,7 +65,7 @@ func (c *Coordinator) checkHeartbeat(req *kmsg.ConsumerGroupHeartbeatRequest) *r
 		return refuse(kerr.InvalidRequest, "MemberId has %d bytes, more than 255.", len(req.MemberID))
 	case req.InstanceID != nil && *req.InstanceID == "":
 		return refuse(kerr.InvalidRequest, "InstanceId can't be empty.")
-	case req.MemberEpoch == leftStatically && req.InstanceID == nil:
+	case req.MemberEpoch == leftStatically && req.InstanceID == nil && !c.knownAsStatic(req.Group, req.MemberID):
 		return refuse(kerr.InvalidRequest, "InstanceId can't be null.")
 	case joining && req.RebalanceTimeoutMillis <= 0:
 		return refuse(kerr.InvalidRequest, "RebalanceTimeoutMs must be provided in first request.")
@@ -88,6 +88,13 @@ func (c *Coordinator) checkHeartbeat(req *kmsg.ConsumerGroupHeartbeatRequest) *r
 		}
 	}
 	return nil
+}
+
+// knownAsStatic says whether a member has told its instance ID before. There are
+// clients that do not repeat it when they leave for a while (franz-go 1.22).
+func (c *Coordinator) knownAsStatic(group, member string) bool {
+	g := c.existing(group)
+	return g != nil && g.members[member] != nil && g.members[member].instanceID != nil
 }
 
 func (c *Coordinator) consumerBeats(now time.Time, from Client, see func(topic string) bool, req *kmsg.ConsumerGroupHeartbeatRequest, resp *kmsg.ConsumerGroupHeartbeatResponse) *refusal {
@@ -410,6 +417,9 @@ func (c *Coordinator) consumerLeaves(now time.Time, req *kmsg.ConsumerGroupHeart
 	}
 	resp.MemberID, resp.MemberEpoch = kmsg.StringPtr(m.id), req.MemberEpoch
 	if req.MemberEpoch == leftStatically {
+		if m.epoch == leftStatically {
+			return nil // it is away already
+		}
 		c.timers.cancel(timerKey{timerRebalance, g.id, m.id})
 		c.write(currentRecord{group: g.id, member: m.id, set: &currentAssignment{
 			epoch: leftStatically, previousEpoch: m.epoch, assigned: m.assigned, revoking: assignment{}, since: m.since}})

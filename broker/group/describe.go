@@ -142,3 +142,19 @@ func (c *Coordinator) DeleteGroup(id string) (kmsg.DeleteGroupsResponseGroup, Ef
 
 // Has says whether the group is kept here.
 func (c *Coordinator) Has(id string) bool { return c.groups[id] != nil }
+
+// Epoch returns the generation of a classic group or the group epoch of another,
+// 0 if there is no such group.
+func (c *Coordinator) Epoch(id string) int32 {
+	g := c.groups[id]
+	switch {
+	case g == nil:
+	case g.classic != nil:
+		return g.classic.generation
+	case g.consumer != nil:
+		return g.consumer.epoch
+	case g.share != nil:
+		return g.share.epoch
+	}
+	return 0
+}

@@ -122,7 +122,7 @@ func describedGroups(views []cluster.Group, l *live) []describedGroup {
 		if known != nil {
 			d.LagSeconds = &known.LagSeconds
 		}
-		unknown := false // how old is what was never committed, the broker does not tell
+		unknown := false // the broker was asked a moment later, when the member had another partition
 		for _, p := range v.Positions {
 			position := describedPosition{Position: p}
 			if lag, ok := known.of(p.Topic, p.Partition); ok {
