@@ -73,7 +73,9 @@ func TestAStaticMemberThatRestartsDisturbsNobody(t *testing.T) {
 			t.Parallel()
 			b := startBroker(t)
 			createTopic(t, b, "t", 4, nil)
-			static := func(id string) []kgo.Opt { return append(slices.Clone(opts), kgo.InstanceID(id), kgo.SessionTimeout(time.Minute)) }
+			static := func(id string) []kgo.Opt {
+				return append(slices.Clone(opts), kgo.InstanceID(id), kgo.SessionTimeout(time.Minute))
+			}
 			one := startMember(t, b, "g", "t", static("one")...)
 			eventually(t, "the first has all", fairlyShared("t", 4, one))
 			two := startMember(t, b, "g", "t", static("two")...)

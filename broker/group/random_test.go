@@ -17,7 +17,8 @@ var atStart = time.UnixMilli(1_700_000_000_000)
 // TestRandomOperations drives a coordinator with random requests of classic and
 // KIP-848 members of the same groups, time and changes of topics, and checks
 // after each step that no partition has two owners, that epochs do not go back,
-// and that the records written so far make the state that is.
+// and that the records written so far make the state that is; now and then the
+// coordinator starts again from them.
 func TestRandomOperations(t *testing.T) {
 	seeds := 60
 	if !sweeping {
@@ -75,7 +76,8 @@ type simulated struct {
 
 func newWorld(seed uint64) *world {
 	w := &world{r: rand.New(rand.NewPCG(seed, 1)), now: atStart, waiting: map[Waiter]func(kmsg.Response){}, epochs: map[string]int32{}}
-	w.opts = Options{NewMemberID: func() string { w.ids++; return fmt.Sprintf("00000000-0000-0000-0000-%012d", w.ids) }, MaxMembers: 6}
+	w.opts = Options{NewMemberID: func() string { w.ids++; return fmt.Sprintf("00000000-0000-0000-0000-%012d", w.ids) }, MaxMembers: 6,
+		Migration: []Migration{MigrateBothWays, MigrateBothWays, MigrateUp, MigrateDown, MigrateNever}[w.r.IntN(5)]}
 	w.c = New(w.opts, nil)
 	for i := range 3 {
 		w.topics = append(w.topics, Topic{Name: fmt.Sprintf("t%d", i), ID: TopicID{byte(i + 1)}, Partitions: int32(1 + i*2)})
@@ -152,7 +154,10 @@ func (w *world) step() string {
 		p := Producer{ID: int64(w.r.IntN(3))}
 		w.do(w.c.EndTransaction(Marker{Producer: p, Commit: w.r.IntN(2) == 0}))
 		return "a transaction ends"
-	case n < 85:
+	case n < 84:
+		w.restart()
+		return "the coordinator starts again"
+	case n < 86:
 		_, e := w.c.DeleteGroup(s.group)
 		w.do(e)
 		return "a group is deleted"
@@ -160,6 +165,28 @@ func (w *world) step() string {
 		w.pass(time.Duration(w.r.IntN(4000)) * time.Millisecond)
 		return "time passes"
 	}
+}
+
+// restart goes on with what the log says. Who waits for an answer is told to try
+// again. A classic rebalance that had not come to its end has not been: its
+// generation counts again from the last one that was stored.
+func (w *world) restart() {
+	for id, g := range w.c.groups {
+		if g.classic != nil && g.classic.state != Stable && g.classic.state != Empty {
+			delete(w.epochs, id)
+		}
+	}
+	c, err := w.replayed()
+	if err != nil {
+		panic(err)
+	}
+	w.c = c
+	clear(w.waiting)
+	for _, s := range w.clients {
+		s.joining = false
+	}
+	w.do(w.c.SetTopics(w.now, NewTopics(w.topics)))
+	w.do(w.c.Loaded(w.now))
 }
 
 func (w *world) pass(d time.Duration) {
@@ -448,16 +475,25 @@ func oneOwner(g *consumerGroup) error {
 	return err
 }
 
-// checkReplay makes a second coordinator from the log and compares what a
-// restart must not lose.
-func (w *world) checkReplay() error {
+// replayed is a coordinator made from the log.
+func (w *world) replayed() (*Coordinator, error) {
 	c := New(w.opts, nil)
 	for _, l := range w.log {
 		if l.marker != nil {
 			c.ReplayMarker(*l.marker)
 		} else if err := c.Replay(l.from, l.rec); err != nil {
-			return err
+			return nil, err
 		}
+	}
+	return c, nil
+}
+
+// checkReplay makes a second coordinator from the log and compares what a
+// restart must not lose.
+func (w *world) checkReplay() error {
+	c, err := w.replayed()
+	if err != nil {
+		return err
 	}
 	between := map[string]bool{} // classic groups whose log is behind by design
 	for id, g := range w.c.groups {
@@ -546,7 +582,8 @@ func (w *world) settle() error {
 	for _, s := range w.clients {
 		g := w.c.groups[s.group]
 		full := g != nil && (g.classic != nil && len(g.classic.members) >= w.opts.MaxMembers || g.consumer != nil && len(g.consumer.members) >= w.opts.MaxMembers)
-		if !s.quiet && s.epoch < 0 && !full {
+		notLetIn := s.modern && g != nil && g.classic != nil && len(g.classic.members) > 0 && !w.opts.Migration.up()
+		if !s.quiet && s.epoch < 0 && !full && !notLetIn {
 			return fmt.Errorf("member %s of group %s is stranded", s.name, s.group)
 		}
 	}
