@@ -98,7 +98,7 @@ func (c *Coordinator) knownAsStatic(group, member string) bool {
 }
 
 func (c *Coordinator) consumerBeats(now time.Time, from Client, see func(topic string) bool, req *kmsg.ConsumerGroupHeartbeatRequest, resp *kmsg.ConsumerGroupHeartbeatResponse) *refusal {
-	g, r := c.consumerGroupFor(now, req.Group, req.MemberEpoch == 0)
+	g, r := c.consumerGroupFor(now, req)
 	if r != nil {
 		return r
 	}
@@ -163,7 +163,8 @@ func ownedOf(req *kmsg.ConsumerGroupHeartbeatRequest) (owned assignment, told bo
 }
 
 // consumerGroupFor returns the KIP-848 group, made or converted for who joins.
-func (c *Coordinator) consumerGroupFor(now time.Time, id string, joining bool) (*group, *refusal) {
+func (c *Coordinator) consumerGroupFor(now time.Time, req *kmsg.ConsumerGroupHeartbeatRequest) (*group, *refusal) {
+	id, joining := req.Group, req.MemberEpoch == 0
 	g := c.groups[id]
 	switch {
 	case g != nil && g.consumer != nil:
@@ -173,6 +174,9 @@ func (c *Coordinator) consumerGroupFor(now time.Time, id string, joining bool) (
 	case g != nil && g.classic != nil && len(g.classic.members) > 0:
 		if !joining {
 			return nil, refuse(kerr.UnknownMemberID, "Group %s uses the classic protocol.", id)
+		}
+		if r := c.lets(g.classic, req); r != nil {
+			return nil, r
 		}
 		if r := c.upgrade(now, g); r != nil {
 			return nil, r
@@ -211,7 +215,7 @@ func (c *Coordinator) admit(g *group, req *kmsg.ConsumerGroupHeartbeatRequest, o
 			switch {
 			case !joining:
 				return "", refuse(kerr.FencedInstanceID, "Static member %s with instance id %s was fenced by member %s.", id, *req.InstanceID, holder)
-			case old.epoch != leftStatically:
+			case old.classic == nil && old.epoch != leftStatically: // classic ones do not say that they go
 				return "", refuse(kerr.UnreleasedInstanceID, "Static member %s with instance id %s cannot join the group because the instance id is owned by another member %s.", id, *req.InstanceID, holder)
 			case cg.members[id] != nil:
 				return "", refuse(kerr.InvalidRequest, "Member %s already has another instance id.", id)

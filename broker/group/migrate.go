@@ -90,6 +90,23 @@ func (c *Coordinator) upgrade(now time.Time, g *group) *refusal {
 	return nil
 }
 
+// lets says why a KIP-848 member cannot join a classic group that would become a
+// KIP-848 group for it. A group is not converted for who is not let in: its
+// members would have to join again each time somebody asks in vain.
+func (c *Coordinator) lets(old *classicGroup, req *kmsg.ConsumerGroupHeartbeatRequest) *refusal {
+	m, replaces := old.members[req.MemberID], false
+	if req.InstanceID != nil {
+		_, replaces = old.statics[*req.InstanceID]
+	}
+	switch {
+	case m != nil && req.InstanceID != nil && !sameString(m.instanceID, req.InstanceID):
+		return refuse(kerr.InvalidRequest, "Member %s already has another instance id.", req.MemberID)
+	case m == nil && !replaces && len(old.members) >= c.opts.MaxMembers:
+		return refuse(kerr.GroupMaxSizeReached, "The consumer group has reached its maximum capacity of %d members.", c.opts.MaxMembers)
+	}
+	return nil
+}
+
 // endRebalance answers everybody who waits in a classic group with "join again".
 func (c *Coordinator) endRebalance(g *group) {
 	c.timers.cancel(timerKey{purpose: timerJoin, group: g.id})
