@@ -242,6 +242,8 @@ func (l *logCommand) each(names []string, unlocked io.Writer, note func(logFindi
 		defer lock.Close()
 	case unlocked != nil && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)):
 		fmt.Fprintf(unlocked, "the directory is read without a lock, because it cannot be written to (%v): if a broker uses it, what it is writing may look damaged\n", err)
+	case errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS):
+		return err
 	default:
 		return fmt.Errorf("%w: stop it first", err)
 	}

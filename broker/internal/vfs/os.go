@@ -1,8 +1,11 @@
 package vfs
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"sort"
+	"syscall"
 )
 
 // OS is the file system of the operating system.
@@ -18,13 +21,31 @@ func (osFS) Create(path string) (File, error) {
 	return osFile{f}, nil
 }
 
-func (osFS) OpenFile(path string) (File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return nil, err
+func (osFS) OpenFile(path string) (File, error) { return openExisting(os.OpenFile, path) }
+
+// openExisting opens a file that may not be written to for reading: a disk that was
+// mounted read-only is still good for that.
+func openExisting(open func(string, int, fs.FileMode) (*os.File, error), path string) (File, error) {
+	f, err := open(path, os.O_RDWR, 0)
+	if err == nil {
+		return osFile{f}, nil
 	}
-	return osFile{f}, nil
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		if f, readErr := open(path, os.O_RDONLY, 0); readErr == nil {
+			return readOnlyFile{osFile{f}, err}, nil
+		}
+	}
+	return nil, err
 }
+
+// readOnlyFile refuses what changes it with the error of opening it for that.
+type readOnlyFile struct {
+	osFile
+	refused error
+}
+
+func (f readOnlyFile) WriteAt([]byte, int64) (int, error) { return 0, f.refused }
+func (f readOnlyFile) Truncate(int64) error               { return f.refused }
 
 func (osFS) Rename(from, to string) error { return os.Rename(from, to) }
 func (osFS) Remove(path string) error     { return os.Remove(path) }

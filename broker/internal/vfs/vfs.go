@@ -31,7 +31,8 @@ import (
 type FS interface {
 	// Create makes an empty file for reading and writing, or empties one.
 	Create(path string) (File, error)
-	// OpenFile opens an existing file for reading and writing.
+	// OpenFile opens an existing file for reading and writing. One that cannot be
+	// written to is opened all the same, and refuses changes.
 	OpenFile(path string) (File, error)
 	// Rename gives a file or folder another name. A file in its place is
 	// replaced, a folder is an error.
