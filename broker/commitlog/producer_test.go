@@ -250,3 +250,41 @@ func TestAppendAtRefusesWhenSomebodyWasFaster(t *testing.T) {
 		t.Fatalf("%v, end %d", err, l.EndOffset())
 	}
 }
+
+// TestSequencesWrap to 0 after 2³¹−1, between batches and inside of one.
+func TestSequencesWrap(t *testing.T) {
+	const largest = 1<<31 - 1
+	for name, inside := range map[string]bool{"between batches": false, "inside of a batch": true} {
+		t.Run(name, func(t *testing.T) {
+			mem := vfs.NewMem()
+			l := openMem(t, mem)
+			first, next := int32(largest-1), int32(0) // of two records, and of what follows
+			if inside {
+				first, next = largest, 1
+			}
+			mustAppend(t, l, idem(t, 7, 0, first, 2, false), AppendOptions{})
+			for _, wrong := range []int32{next + 1, next + 2, largest} {
+				if wrong == first {
+					continue // a retry of another length
+				}
+				_, err := l.Append(background, idem(t, 7, 0, wrong, 1, false), AppendOptions{})
+				wantCode(t, err, CodeOutOfOrderSequence)
+			}
+			mustAppend(t, l, idem(t, 7, 0, next, 1, false), AppendOptions{})
+			if a := mustAppend(t, l, idem(t, 7, 0, first, 2, false), AppendOptions{}); !a.Duplicate || a.BaseOffset != 0 {
+				t.Errorf("a retry gets %+v", a)
+			}
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			l = openMem(t, mem)
+			defer l.Close()
+			if a := mustAppend(t, l, idem(t, 7, 0, next, 1, false), AppendOptions{}); !a.Duplicate || a.BaseOffset != 2 {
+				t.Errorf("after a restart a retry gets %+v", a)
+			}
+			if a := mustAppend(t, l, idem(t, 7, 0, next+1, 1, false), AppendOptions{}); a.Duplicate || a.BaseOffset != 3 {
+				t.Errorf("after a restart the next one gets %+v", a)
+			}
+		})
+	}
+}
