@@ -31,13 +31,20 @@ import (
 //
 // Left out: followers, which do not exist; preferred replicas and racks, since
 // there is one node.
-func (b *Broker) fetch(_ context.Context, r *request) reply {
+func (b *Broker) fetch(ctx context.Context, r *request) reply {
 	req := r.body.(*kmsg.FetchRequest)
 	f := &fetching{b: b, r: r, req: req}
 	set, forget := fetchRequested(req)
 	session, asked, refused := b.fetchSession(r, req, set, forget)
 	if refused != nil {
 		return f.answer(refused.Code, 0, nil, 0)
+	}
+	// The request has paid for what it names, not for what its session adds.
+	if more := len(asked) - len(set); more > freeElements {
+		r.lease.from = b.memory
+		if r.lease.grow(ctx, int64(more)*sessionElementBytes) != nil {
+			return noAnswer() // the connection is over
+		}
 	}
 	f.session = session
 	f.incremental = session != nil && req.SessionEpoch > 0
@@ -48,6 +55,9 @@ func (b *Broker) fetch(_ context.Context, r *request) reply {
 	}
 	return later(f.run)
 }
+
+// sessionElementBytes is what a partition that a session adds needs in a request.
+const sessionElementBytes = 256
 
 // fetchRequested flattens a request.
 func fetchRequested(req *kmsg.FetchRequest) (set []fetchAsked, forget []fetchKey) {
@@ -88,7 +98,8 @@ func (b *Broker) fetchSession(r *request, req *kmsg.FetchRequest, set []fetchAsk
 	if refused != nil {
 		return nil, nil, refused
 	}
-	return session, session.change(set, forget), nil
+	all, refused := b.sessions.change(session, set, forget)
+	return session, all, refused
 }
 
 // fetching is the state of one request.

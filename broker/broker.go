@@ -97,11 +97,11 @@ func New(opts Options) (*Broker, error) {
 
 		topics:   newCatalog(),
 		self:     []int32{opts.NodeID},
-		sessions: newFetchSessions(opts.Limits.FetchSessions),
+		sessions: newFetchSessions(opts.Limits),
 	}
 	b.shares = newShareCoordinators(b, opts.Coordinators.Shares.Defaulted())
 	b.shares.opts.Of = b.groupConfigs.delivery
-	b.shareSessions = newShareSessions(b.shares, opts.Limits.ShareSessions)
+	b.shareSessions = newShareSessions(b.shares, opts.Limits)
 	_, _ = rand.Read(b.nobody[:]) // never fails
 	b.stopping, b.stop = context.WithCancel(context.Background())
 	var err error

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -53,6 +54,7 @@ type fetchSession struct {
 	epoch int32 // the next that the client may send
 	parts map[fetchKey]*sessionPartition
 	order []*sessionPartition
+	gone  bool // it is none of fetchSessions any more
 }
 
 // sessionPartition is a partition of a session and what the client was told.
@@ -70,17 +72,25 @@ type fetchSessions struct {
 	mu   sync.Mutex
 	max  int
 	byID map[int32]*fetchSession
+	// maxParts bounds the partitions of all sessions together, those that do not exist
+	// included, which total counts.
+	maxParts int64
+	total    atomic.Int64
 }
 
-func newFetchSessions(max int) *fetchSessions {
-	return &fetchSessions{max: max, byID: map[int32]*fetchSession{}}
+// sessionsOfEach is for how many clients the sessions may remember all partitions that
+// there may be.
+const sessionsOfEach = 8
+
+func newFetchSessions(l Limits) *fetchSessions {
+	return &fetchSessions{max: l.FetchSessions, maxParts: sessionsOfEach * int64(l.Partitions), byID: map[int32]*fetchSession{}}
 }
 
 // open makes a session, or returns nil if there is no room for one.
 func (s *fetchSessions) open(principal string, byID bool, asked []fetchAsked, now time.Time) *fetchSession {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.byID) >= s.max {
+	for len(s.byID) >= s.max || s.total.Load()+int64(len(asked)) > s.maxParts {
 		var oldest *fetchSession
 		for _, f := range s.byID {
 			if oldest == nil || f.used.Before(oldest.used) {
@@ -90,7 +100,7 @@ func (s *fetchSessions) open(principal string, byID bool, asked []fetchAsked, no
 		if oldest == nil || now.Sub(oldest.used) < sessionEviction {
 			return nil
 		}
-		delete(s.byID, oldest.id)
+		s.drop(oldest)
 	}
 	f := &fetchSession{principal: principal, byID: byID, used: now, epoch: 1, parts: make(map[fetchKey]*sessionPartition, len(asked))}
 	for f.id == noSession || s.byID[f.id] != nil {
@@ -100,14 +110,24 @@ func (s *fetchSessions) open(principal string, byID bool, asked []fetchAsked, no
 		f.set(a)
 	}
 	s.byID[f.id] = f
+	s.total.Add(int64(len(f.parts)))
 	return f
+}
+
+// drop forgets a session. It requires s.mu.
+func (s *fetchSessions) drop(f *fetchSession) {
+	delete(s.byID, f.id)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.gone = true
+	s.total.Add(-int64(len(f.parts)))
 }
 
 func (s *fetchSessions) close(id int32, principal string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f := s.byID[id]; f != nil && f.principal == principal {
-		delete(s.byID, id)
+		s.drop(f)
 	}
 }
 
@@ -136,10 +156,23 @@ func (s *fetchSessions) resume(req *kmsg.FetchRequest, principal string, now tim
 	return f, nil
 }
 
-// change takes a request's changes in and returns all that the session reads.
-func (f *fetchSession) change(set []fetchAsked, forget []fetchKey) []fetchAsked {
+// change takes a request's changes in and returns all that the session reads. A session
+// that grows beyond the bound is at its end: the client begins anew, or without one.
+func (s *fetchSessions) change(f *fetchSession, set []fetchAsked, forget []fetchKey) ([]fetchAsked, *kerr.Error) {
+	all, grown := f.change(set, forget, &s.total)
+	if grown && s.total.Load() > s.maxParts {
+		s.close(f.id, f.principal)
+		return nil, kerr.FetchSessionIDNotFound
+	}
+	return all, nil
+}
+
+// change does the same to the session alone, and says whether it has more partitions
+// than before.
+func (f *fetchSession) change(set []fetchAsked, forget []fetchKey, total *atomic.Int64) (all []fetchAsked, grown bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	before := len(f.parts)
 	for _, key := range forget {
 		delete(f.parts, key)
 	}
@@ -147,7 +180,7 @@ func (f *fetchSession) change(set []fetchAsked, forget []fetchKey) []fetchAsked 
 		f.set(a)
 	}
 	kept := f.order[:0]
-	all := make([]fetchAsked, 0, len(f.parts))
+	all = make([]fetchAsked, 0, len(f.parts))
 	for _, p := range f.order {
 		if f.parts[p.fetchKey] == p {
 			kept = append(kept, p)
@@ -156,7 +189,10 @@ func (f *fetchSession) change(set []fetchAsked, forget []fetchKey) []fetchAsked 
 	}
 	clear(f.order[len(kept):])
 	f.order = kept
-	return all
+	if !f.gone {
+		total.Add(int64(len(f.parts) - before))
+	}
+	return all, len(f.parts) > before
 }
 
 // set adds or changes a partition. f.mu must be held, or f be new.

@@ -186,7 +186,8 @@ type Limits struct {
 	// seconds.
 	FrameTime time.Duration
 	// FetchSessions is how many incremental fetch sessions are kept; default
-	// 1,000. Fetches beyond it work without one.
+	// 1,000. Fetches beyond it work without one. All sessions together remember eight
+	// times Partitions.
 	FetchSessions int
 	// ShareSessions is how many share sessions there may be, one for each member
 	// of a share group (group.share.max.share.sessions); default 2000.

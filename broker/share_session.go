@@ -59,10 +59,30 @@ type shareSessions struct {
 
 	mu   sync.Mutex
 	byID map[group.Member]*shareSession
+	// maxParts bounds the share partitions of all sessions together, which total counts.
+	maxParts, total int
 }
 
-func newShareSessions(shares *shareCoordinators, max int) *shareSessions {
-	return &shareSessions{shares: shares, max: max, byID: map[group.Member]*shareSession{}}
+func newShareSessions(shares *shareCoordinators, l Limits) *shareSessions {
+	return &shareSessions{shares: shares, max: l.ShareSessions, maxParts: sessionsOfEach * l.Partitions, byID: map[group.Member]*shareSession{}}
+}
+
+// change brings a session up to date, unless all together would remember too much. It
+// requires s.mu, and that the session is one of s.byID.
+func (s *shareSessions) change(f *shareSession, set, forget []share.Key) *kerr.Error {
+	if s.total+len(set) > s.maxParts {
+		return kerr.ShareSessionLimitReached
+	}
+	before := len(f.parts)
+	f.change(set, forget)
+	s.total += len(f.parts) - before
+	return nil
+}
+
+// remove forgets a session. It requires s.mu.
+func (s *shareSessions) remove(f *shareSession) {
+	delete(s.byID, f.of)
+	s.total -= len(f.parts)
 }
 
 // open makes a session in place of one that the member may have had, whose
@@ -74,16 +94,16 @@ func (s *shareSessions) open(r *request, m group.Member, parts []share.Key) (*sh
 	switch {
 	case old != nil && old.principal != r.as:
 		return nil, kerr.ShareSessionNotFound
-	case old == nil && len(s.byID) >= s.max:
+	case old == nil && len(s.byID) >= s.max, s.total+len(parts) > s.maxParts:
 		return nil, kerr.ShareSessionLimitReached
 	}
 	if old != nil {
 		old.closed.Store(true)
+		s.remove(old)
 	}
 	n := &shareSession{of: m, principal: r.as, conn: r.conn, epoch: 1, has: map[share.Key]bool{}}
-	n.change(parts, nil)
 	s.byID[m] = n
-	return n, nil
+	return n, s.change(n, parts, nil)
 }
 
 // resume finds the session of a request and brings it to its next epoch.
@@ -97,10 +117,12 @@ func (s *shareSessions) resume(r *request, m group.Member, epoch int32, set, for
 	case f.epoch != epoch:
 		return nil, kerr.InvalidShareSessionEpoch
 	}
+	if refused := s.change(f, set, forget); refused != nil {
+		return nil, refused
+	}
 	if f.epoch++; epoch == math.MaxInt32 {
 		f.epoch = 1
 	}
-	f.change(set, forget)
 	return f, nil
 }
 
@@ -131,7 +153,7 @@ func (s *shareSessions) find(r *request, m group.Member) (*shareSession, *kerr.E
 func (s *shareSessions) close(f *shareSession, delivered bool) {
 	s.mu.Lock()
 	if s.byID[f.of] == f {
-		delete(s.byID, f.of)
+		s.remove(f)
 	}
 	f.closed.Store(true)
 	s.mu.Unlock()
@@ -144,7 +166,7 @@ func (s *shareSessions) drop(m group.Member) {
 	defer s.mu.Unlock()
 	if f := s.byID[m]; f != nil {
 		f.closed.Store(true)
-		delete(s.byID, m)
+		s.remove(f)
 	}
 }
 
