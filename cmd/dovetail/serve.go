@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dovetail-dev/dovetail/broker"
+	"github.com/dovetail-dev/dovetail/broker/group"
 	"github.com/dovetail-dev/dovetail/compat"
 	"github.com/dovetail-dev/dovetail/compat/formats"
 	"github.com/dovetail-dev/dovetail/registry"
@@ -37,6 +39,7 @@ type serveSettings struct {
 	durability      string
 	partitions      int32
 	noAutoCreate    bool
+	groupMigration  string
 	level           string
 	journal         string
 	encoders        encoderSettings
@@ -92,6 +95,7 @@ serve) and /metrics (Prometheus).`,
 	f.StringVar(&s.durability, "durability", "fsync", "what an acknowledgement promises: fsync (on the disk), interval (synced soon), os (left to the system)")
 	f.Int32Var(&s.partitions, "default-partitions", 1, "partitions of a topic that is created without a number")
 	f.BoolVar(&s.noAutoCreate, "no-auto-create", false, "do not create topics that a client merely mentions")
+	f.StringVar(&s.groupMigration, "group-migration", groupMigrations[0], "which way consumer groups may change their protocol while they have members: bidirectional, upgrade (from classic to KIP-848), downgrade (back), disabled")
 	f.StringVar(&s.level, "compatibility-level", compat.LevelBackward.String(), "compatibility level where none is configured")
 	f.StringVar(&s.journal, "journal", "embedded", "where the registry keeps its records: embedded, memory, redis://host:port[/db] or kafka://host:port[,host:port][/topic]")
 	s.encoders.flags(f)
@@ -101,8 +105,12 @@ serve) and /metrics (Prometheus).`,
 	s.security.flags(f)
 	s.limits.flags(f)
 	s.kms.flags(f)
+	oneOf(cmd, "group-migration", groupMigrations...)
 	return cmd
 }
+
+// groupMigrations are the values of --group-migration, the default first.
+var groupMigrations = []string{string(group.MigrateBothWays), string(group.MigrateUp), string(group.MigrateDown), string(group.MigrateNever)}
 
 // validate reports everything that is wrong with the settings.
 func (s *serveSettings) validate() (broker.Durability, compat.Level, error) {
@@ -130,6 +138,9 @@ func (s *serveSettings) validate() (broker.Durability, compat.Level, error) {
 	}
 	if s.partitions < 1 {
 		faults = append(faults, fmt.Errorf("--default-partitions %d: want 1 or more", s.partitions))
+	}
+	if !slices.Contains(groupMigrations, s.groupMigration) {
+		faults = append(faults, fmt.Errorf("--group-migration %q: want %s", s.groupMigration, strings.Join(groupMigrations, ", ")))
 	}
 	if s.shutdownTimeout < 0 {
 		faults = append(faults, fmt.Errorf("--shutdown-timeout %s: want 0 or more", s.shutdownTimeout))
@@ -188,6 +199,7 @@ func serve(ctx context.Context, s serveSettings, stderr interface{ Write([]byte)
 		Durability:         durability,
 		DefaultPartitions:  s.partitions,
 		NoAutoCreateTopics: s.noAutoCreate,
+		Coordinators:       broker.CoordinatorOptions{Groups: group.Options{Migration: group.Migration(s.groupMigration)}},
 		Limits:             limits,
 		Validator:          validator,
 		Logger:             log,

@@ -14,10 +14,10 @@ import (
 func TestSettingsOutOfRangeAreNamed(t *testing.T) {
 	s := serveSettings{
 		dataDir: "d", journal: "memory", httpAddr: "127.0.0.1:0", kafkaAddr: "127.0.0.1:0", durability: "fsync", level: "BACKWARD",
-		shutdownTimeout: -time.Second,
+		shutdownTimeout: -time.Second, groupMigration: "sideways",
 	}
 	_, _, err := s.validate()
-	for _, flag := range []string{"--shutdown-timeout -1s", "--default-partitions 0"} {
+	for _, flag := range []string{"--shutdown-timeout -1s", "--default-partitions 0", `--group-migration "sideways": want bidirectional, upgrade, downgrade, disabled`} {
 		if err == nil || !strings.Contains(err.Error(), flag) {
 			t.Errorf("%v does not name %s", err, flag)
 		}
@@ -42,7 +42,7 @@ func TestNonsenseJournalIsRefusedBeforeAnythingIsOpened(t *testing.T) {
 	} {
 		s := serveSettings{
 			dataDir: filepath.Join(t.TempDir(), "none"), journal: c.journal, httpAddr: taken.Addr().String(), kafkaAddr: taken.Addr().String(),
-			durability: "fsync", level: "BACKWARD", partitions: 1, logLevel: "info", logFormat: "text",
+			durability: "fsync", level: "BACKWARD", partitions: 1, groupMigration: "disabled", logLevel: "info", logFormat: "text",
 		}
 		err := serve(context.Background(), s, io.Discard)
 		var status exitStatus
