@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -34,7 +35,7 @@ func (s *securitySettings) flags(f *pflag.FlagSet) {
 	f.StringVar(&s.tlsClientCA, "tls-client-ca", "", "PEM file with authorities; clients must show a certificate of one of them")
 	f.StringVar(&s.usersFile, "users-file", "", "YAML file of user: password; HTTP then asks for basic authentication, Kafka for SASL (PLAIN, SCRAM-SHA-256, SCRAM-SHA-512)")
 	f.BoolVar(&s.authorize, "authorize", false, "refuse Kafka operations that no ACL allows")
-	f.StringArrayVar(&s.superUsers, "super-user", nil, "user of the users file that every Kafka operation is allowed; may be repeated")
+	f.StringArrayVar(&s.superUsers, "super-user", nil, "user of the users file, or principal, that every Kafka operation is allowed; of a certificate that is User: and its subject, such as User:CN=ann,O=example; may be repeated")
 	f.DurationVar(&s.sessionLifetime, "session-lifetime", 0, "after how long Kafka clients of --users-file must authenticate again (connections.max.reauth.ms); 0 means never")
 }
 
@@ -90,15 +91,33 @@ func (s *securitySettings) load() (*security, error) {
 		}
 	}
 	for _, u := range s.superUsers {
-		if _, ok := out.users[u]; !ok {
-			return nil, fmt.Errorf("--super-user %s is not in the users file", u)
+		principal, err := out.principal(u)
+		if err != nil {
+			return nil, fmt.Errorf("--super-user %w", err)
 		}
-		out.principals = append(out.principals, "User:"+u)
+		out.principals = append(out.principals, principal)
 	}
 	if s.authorize && len(s.superUsers) == 0 {
 		return nil, errors.New("--authorize without a --super-user would lock everybody out: name one who may set ACLs")
 	}
 	return out, nil
+}
+
+// principal is who is meant by the name of a user of the users file, or by User: and
+// the name that SCRAM users, certificates or nobody (User:ANONYMOUS) have.
+func (s *security) principal(name string) (string, error) {
+	if _, ok := s.users[name]; ok {
+		return "User:" + name, nil
+	}
+	switch kind, rest, ok := strings.Cut(name, ":"); {
+	case !ok:
+		return "", fmt.Errorf("%s is not in the users file; a principal is named as User:%s", name, name)
+	case kind != "User":
+		return "", fmt.Errorf("%s: principals here are users, such as User:%s", name, rest)
+	case rest == "" || rest == "*":
+		return "", fmt.Errorf("%s names nobody: super users are named one by one", name)
+	}
+	return name, nil
 }
 
 // listener returns the Kafka listener of the settings.

@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -28,6 +29,9 @@ func TestSecuritySettingsThatCannotWorkAreRefused(t *testing.T) {
 		"names no user":      {usersFile: write(t, "none.yaml", "{}\n")},
 		"user: password":     {usersFile: write(t, "list.yaml", "- anna\n")},
 		"not in the users":   {usersFile: users, superUsers: []string{"ben"}},
+		"named as User:ben":  {superUsers: []string{"ben"}},
+		"such as User:staff": {superUsers: []string{"Group:staff"}},
+		"names nobody":       {superUsers: []string{"User:*"}},
 		"lock everybody out": {usersFile: users, authorize: true},
 	} {
 		if _, err := s.load(); err == nil || !strings.Contains(err.Error(), want) {
@@ -36,6 +40,16 @@ func TestSecuritySettingsThatCannotWorkAreRefused(t *testing.T) {
 	}
 	if s, err := (&securitySettings{}).load(); err != nil || s.tls != nil || s.users != nil {
 		t.Errorf("no settings: %+v, %v", s, err)
+	}
+}
+
+func TestSuperUsersAreUsersOfTheFileOrPrincipals(t *testing.T) {
+	users := write(t, "users.yaml", "anna: secret\nUser:odd: secret\n")
+	names := []string{"anna", "User:odd", "User:anna", "User:CN=ann,O=example", "User:ANONYMOUS"}
+	s, err := (&securitySettings{usersFile: users, authorize: true, superUsers: names}).load()
+	want := []string{"User:anna", "User:User:odd", "User:anna", "User:CN=ann,O=example", "User:ANONYMOUS"}
+	if err != nil || !slices.Equal(s.principals, want) {
+		t.Errorf("%v, %v", s, err)
 	}
 }
 
