@@ -205,7 +205,7 @@ func (c *cursor) integer(pos int, kind planKind) (int64, int) {
 }
 
 // check walks a value of the writer and reports the first fault with its path.
-// It is the slow, explaining form of the walk.
+// It is the slow, explaining form of the walk; p is an identity plan, see walkProg.
 func (c *cursor) check(p *plan, pos int, text bool) int {
 	switch p.kind {
 	case pNull:

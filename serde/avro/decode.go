@@ -102,12 +102,13 @@ func ended(ops []decOp) []decOp { return append(ops, decOp{code: dEnd}) }
 type decCompiler struct {
 	eng   *engine
 	walks *walkCompiler
+	skips *planner // of what is walked over
 	progs map[typeKey]*decProg
 	order []typeKey
 }
 
 func compileDecode(g *engine, p *plan, t reflect.Type) (*decProg, error) {
-	c := &decCompiler{eng: g, walks: newWalkCompiler(), progs: map[typeKey]*decProg{}}
+	c := &decCompiler{eng: g, walks: newWalkCompiler(), skips: newPlanner(), progs: map[typeKey]*decProg{}}
 	return c.prog(p, t)
 }
 
@@ -412,12 +413,12 @@ func (c *decCompiler) record(ops []decOp, p *plan, t reflect.Type, off uintptr, 
 // step reads one field of the writer, or walks over it.
 func (c *decCompiler) step(ops []decOp, s *step, fields map[string]goField, off uintptr, path string) ([]decOp, error) {
 	if s.to == nil {
-		return c.skip(ops, s.plan, path+"."+s.from.Name), nil
+		return c.skip(ops, s.plan, path+"."+s.from.Name)
 	}
 	path += "." + s.to.Name
 	gf, ok := fieldOf(fields, s.to.Name, s.to.Aliases)
 	if !ok {
-		return c.skip(ops, s.plan, path), nil
+		return c.skip(ops, s.plan, path)
 	}
 	return c.field(ops, s.plan, gf, off, path)
 }
@@ -434,11 +435,16 @@ func readerSymbols(p *plan) []string {
 	return out
 }
 
-// skip walks over a value that the Go type does not have.
-func (c *decCompiler) skip(ops []decOp, p *plan, path string) []decOp {
+// skip walks over a value that nobody takes, as the writer wrote it: whether the
+// reader would have had a place for it does not matter.
+func (c *decCompiler) skip(ops []decOp, p *plan, path string) ([]decOp, error) {
+	p, err := c.skips.identity(p)
+	if err != nil {
+		return nil, withPath(err, path)
+	}
 	walk := c.walks.prog(p)
 	if len(walk.ops) == 1 { // the end
-		return ops
+		return ops, nil
 	}
 	if len(walk.ops) == 2 && !walk.recursive {
 		first := walk.ops[0]
@@ -446,23 +452,23 @@ func (c *decCompiler) skip(ops []decOp, p *plan, path string) []decOp {
 		switch first.code {
 		case wSkip, wSkip8:
 			op.code = dSkipFixed
-			return append(ops, op)
+			return append(ops, op), nil
 		case wNumbers:
 			if first.n == 1 {
 				op.code = dSkipLong
 				if first.to == 1 {
 					op.code = dSkipInt
 				}
-				return append(ops, op)
+				return append(ops, op), nil
 			}
 		case wBytes, wStrings:
 			if first.code == wBytes || first.n == 1 && !c.eng.text {
 				op.code = dSkipBytes
-				return append(ops, op)
+				return append(ops, op), nil
 			}
 		}
 	}
-	return append(ops, decOp{code: dSkip, walk: walk, plan: p, mean: p.r, path: path})
+	return append(ops, decOp{code: dSkip, walk: walk, plan: p, mean: p.r, path: path}), nil
 }
 
 func (c *decCompiler) field(ops []decOp, p *plan, f goField, off uintptr, path string) ([]decOp, error) {

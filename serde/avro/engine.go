@@ -77,7 +77,7 @@ type rootKey struct {
 
 type planned struct {
 	plan *plan
-	walk *walkProg // of the writer
+	walk *walkProg // if writer and reader are one
 	err  error
 }
 
@@ -117,7 +117,7 @@ func (g *engine) plan(w, r *avro.Node) planned {
 	if made.err == nil {
 		made.err = fillDefaults(made.plan)
 	}
-	if made.err == nil {
+	if made.err == nil && w == r {
 		made.walk = compileWalk(made.plan)
 	}
 	g.plans.put(key, made)

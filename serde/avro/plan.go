@@ -112,10 +112,26 @@ type planner struct {
 	nodes  int
 }
 
+func newPlanner() *planner {
+	return &planner{plans: map[pair]*plan{}, errs: map[pair]*ResolveError{}, shapes: map[*avro.Node]*shape{}}
+}
+
+// identity returns the plan of p's writer as its own reader, which is p if it is
+// one: a walk follows no other. The errors are those of newPlan.
+func (p *planner) identity(of *plan) (*plan, error) {
+	if of.w == of.r {
+		return of, nil
+	}
+	if err := p.measure(of.w); err != nil {
+		return nil, err
+	}
+	return p.plan(of.w, of.w, "")
+}
+
 // newPlan makes the plan for two roots. Errors are *ResolveError or, when a
 // schema breaks a bound, *TypeError.
 func newPlan(w, r *avro.Node) (*plan, error) {
-	p := &planner{plans: map[pair]*plan{}, errs: map[pair]*ResolveError{}, shapes: map[*avro.Node]*shape{}}
+	p := newPlanner()
 	if err := p.measure(w); err != nil {
 		return nil, err
 	}

@@ -44,6 +44,10 @@ type walkOp struct {
 
 // walkProg validates one type. Recursive and large records have one of their
 // own; everything else is written out in place.
+//
+// It is made of an identity plan, like all that cursor.check follows: bytes are
+// where the writer put them. The plan of a reader does not tell of each of them,
+// since it ends at a branch that the reader has no place for.
 type walkProg struct {
 	ops       []walkOp
 	all       *[]*walkProg // all programs of the compiler
@@ -64,6 +68,9 @@ func compileWalk(root *plan) *walkProg { return newWalkCompiler().prog(root) }
 func (c *walkCompiler) prog(p *plan) *walkProg {
 	if known, ok := c.known[p]; ok {
 		return known
+	}
+	if p.w != p.r {
+		panic("avro: a walk by the plan of a reader of " + p.label)
 	}
 	// While a record is in the making, it counts as one with text.
 	made := &walkProg{all: &c.progs, text: true}
