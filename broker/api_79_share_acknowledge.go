@@ -18,7 +18,7 @@ import (
 //	2  renewal of locks (KIP-1222), and how long they last
 //
 // It belongs to the share session that a ShareFetch has opened, and counts its
-// epochs on. The answer comes once what was acknowledged is on the disk. Epoch
+// epochs on; which partitions the session reads stays as it is. The answer comes once what was acknowledged is on the disk. Epoch
 // −1 closes the session, and gives back what the member still has.
 func (b *Broker) shareAcknowledge(_ context.Context, r *request) reply {
 	req := r.body.(*kmsg.ShareAcknowledgeRequest)
@@ -49,7 +49,7 @@ func (b *Broker) shareAcknowledge(_ context.Context, r *request) reply {
 	if req.ShareSessionEpoch == finalEpoch {
 		session, err = b.shareSessions.find(r, member)
 	} else {
-		session, err = b.shareSessions.resume(r, member, req.ShareSessionEpoch, acks.keys(), nil)
+		session, err = b.shareSessions.resume(r, member, req.ShareSessionEpoch, nil, nil) // it reads what it has read
 	}
 	if err != nil {
 		return refuse(err, err.Description)
