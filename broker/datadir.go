@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,7 +20,7 @@ import (
 	"github.com/dovetail-dev/dovetail/broker/topics"
 )
 
-// The data directory, which but for two files is a Kafka log directory:
+// The data directory, which but for four files is a Kafka log directory:
 //
 //	.lock                               held by the one process that may write
 //	meta.properties                     cluster and node ID
@@ -28,6 +29,7 @@ import (
 //	<topic>-<partition>.<ID>-delete/    of deleted topics, about to be removed
 //	recovery-point-offset-checkpoint    what need not be scanned at a start
 //	log-start-offset-checkpoint         what DeleteRecords has deleted
+//	*-checkpoint.crc32c                 checksums of these two
 //	.kafka_cleanshutdown                left by a clean stop, taken by the next start
 
 // found is what the last run has left in the data directory.
@@ -67,6 +69,7 @@ func (b *Broker) openData(ctx context.Context) (err error) {
 	if b.store, err = topics.Open(dir, topics.Options{FS: b.opts.fs, MaxPartitions: b.opts.Limits.Partitions, Now: b.opts.Now, Logger: b.log}); err != nil {
 		return err
 	}
+	b.rememberCluster()
 	if b.auth, err = newAuthorizer(b.opts.Authorize, b.opts.SuperUsers, b.store); err != nil {
 		return err
 	}
@@ -125,6 +128,32 @@ func (b *Broker) identify() error {
 	}
 	b.clusterID = meta.ClusterID
 	return nil
+}
+
+// clusterKind is the kind of facts about the cluster; its one key is "id".
+const clusterKind = "cluster"
+
+// rememberCluster compares the cluster's ID with the one that metadata.log knows, whose
+// records have checksums: a changed character in meta.properties makes another cluster of
+// this one. It is said once; from then on the new ID is the one to compare with.
+func (b *Broker) rememberCluster() {
+	var before string
+	raw := b.store.Fact(clusterKind, "id")
+	if raw != nil {
+		_ = json.Unmarshal(raw, &before) // what is no string is another ID
+		if before == b.clusterID {
+			return
+		}
+		b.log.Error("the cluster ID in meta.properties is another than before; clients and tools may take this for another cluster", "dir", b.opts.DataDir, "cluster_id", b.clusterID, "cluster_id_before", before,
+			"remedy", "if nobody meant to change it, stop, and set cluster.id in meta.properties to what it was")
+	}
+	is, err := json.Marshal(b.clusterID)
+	if err == nil {
+		err = b.store.SetFacts(clusterKind, []topics.Fact{{Key: "id", Value: is}})
+	}
+	if err != nil { // a full disk may have no room
+		b.log.Warn("the cluster ID could not be noted in metadata.log; the next start tries again", "dir", b.opts.DataDir, "err", err)
+	}
 }
 
 func randomID() string {

@@ -43,6 +43,16 @@ func TestNamedDamageOfTheDataDirectory(t *testing.T) {
 		"garbage":       func(content []byte) []byte { return bytes.Repeat([]byte{0xff}, len(content)) },
 		"cut in half":   func(content []byte) []byte { return content[:len(content)/2] },
 		"a flipped bit": func(content []byte) []byte { content[len(content)/3] ^= 0x10; return content },
+		"another's":     nil, // of another broker, topic or partition; see others
+	}
+	others := map[string]string{
+		"metadata.log":                     "", // nothing would be left of this broker
+		"meta.properties":                  "version=1\ncluster.id=another\nnode.id=1\ndirectory.id=AAAAAAAAAAAAAAAAAAAAAA\n",
+		"recovery-point-offset-checkpoint": "0\n2\na 0 2000\na 1 7\n",
+		"log-start-offset-checkpoint":      "0\n2\na 0 1\na 1 1\n",
+		".kafka_cleanshutdown":             `{"version":0,"brokerEpoch":7}`,
+		"a-0/partition.metadata":           "version: 0\ntopic_id: AQIDAAAAAAAAAAAAAAAAAA",
+		"a-0/leader-epoch-checkpoint":      "0\n2\n3 0\n7 1\n",
 	}
 	const (
 		whole    = "whole"   // as if nothing had been
@@ -64,18 +74,31 @@ func TestNamedDamageOfTheDataDirectory(t *testing.T) {
 		{file: "recovery-point-offset-checkpoint"},
 		{file: "log-start-offset-checkpoint"},
 		{file: ".kafka_cleanshutdown", clean: true},
-		{file: "a-0/partition.metadata", want: map[string]string{"empty": offline, "garbage": offline, "cut in half": offline, "a flipped bit": offline},
+		{file: "a-0/partition.metadata", want: map[string]string{"empty": offline, "garbage": offline, "cut in half": offline, "a flipped bit": offline, "another's": offline},
 			says: []string{"partition.metadata", "remove the file, and it is written anew", "a-0"}},
 		{file: "a-0/leader-epoch-checkpoint"},
 		{file: "a-0/log-state"},
-		{file: "a-0/00000000000000000000.log", want: map[string]string{"removed": offline, "empty": offline, "garbage": offline, "cut in half": offline, "a flipped bit": offline},
+		{file: "a-0/00000000000000000000.log", want: map[string]string{"removed": offline, "empty": offline, "garbage": offline, "cut in half": offline, "a flipped bit": offline, "another's": offline},
 			says: []string{"a-0", "restore the folder", "dovetail log repair --data-dir ", " a-0 --yes"}},
 	} {
 		for damage, change := range damages {
+			other, known := others[tt.file]
+			if damage == "another's" && known && other == "" {
+				continue
+			}
 			t.Run(tt.file+" "+damage, func(t *testing.T) {
 				dir := damagedDataDir(t, tt.clean)
 				path := filepath.Join(dir, tt.file)
 				content, err := os.ReadFile(path)
+				if damage == "another's" {
+					another := []byte(other)
+					if !known { // that of the partition beside it
+						if another, err = os.ReadFile(filepath.Join(dir, "a-1", filepath.Base(tt.file))); err != nil {
+							t.Fatal(err)
+						}
+					}
+					change = func([]byte) []byte { return another }
+				}
 				if err == nil && change == nil {
 					err = os.Remove(path)
 				} else if err == nil {
@@ -168,6 +191,68 @@ func TestANewClusterIDIsSaid(t *testing.T) {
 	for _, dir := range []string{dir, filepath.Join(t.TempDir(), "new")} {
 		if _, said := startDamaged(t, dir); strings.Contains(said, words) {
 			t.Errorf("of a directory that has lost nothing: %s", said)
+		}
+	}
+}
+
+// TestAChangedClusterIDIsSaid: whoever changed it, and once.
+func TestAChangedClusterIDIsSaid(t *testing.T) {
+	dir := damagedDataDir(t, true)
+	path := filepath.Join(dir, "meta.properties")
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, id, _ := bytes.Cut(content, []byte("cluster.id="))
+	id, _, _ = bytes.Cut(id, []byte("\n"))
+	before := string(id)
+	id[3] ^= 1
+	if err := os.WriteFile(path, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []bool{true, false} {
+		got, said := startDamaged(t, dir)
+		if is := strings.Contains(said, "cluster_id="+string(id)+" cluster_id_before="+before); got != "whole" || is != want {
+			t.Errorf("at start %d it is %s, said %v: %s", i, got, is, said)
+		}
+	}
+}
+
+// TestCheckpointsWithAnotherDigitAreSetAside: what they say is well-formed and wrong.
+func TestCheckpointsWithAnotherDigitAreSetAside(t *testing.T) {
+	for _, tt := range []struct{ file, from, to string }{
+		{"recovery-point-offset-checkpoint", "a 0 1\n", "a 0 9\n"},
+		{"recovery-point-offset-checkpoint", "a 0 1\n", "a 0 0\n"},
+		{"log-start-offset-checkpoint", "0\n0\n", "0\n1\na 0 1\n"},
+	} {
+		for _, removed := range []string{"", "a-0/log-state", tt.file + ".crc32c"} {
+			dir := damagedDataDir(t, false)
+			path := filepath.Join(dir, tt.file)
+			content, err := os.ReadFile(path)
+			if err != nil || !bytes.Contains(content, []byte(tt.from)) {
+				t.Fatalf("%s: %q, %v", tt.file, content, err)
+			}
+			if err := os.WriteFile(path, bytes.Replace(content, []byte(tt.from), []byte(tt.to), 1), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if removed != "" {
+				if err := os.Remove(filepath.Join(dir, removed)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got, said := startDamaged(t, dir)
+			summed := removed != tt.file+".crc32c"
+			if is := strings.Contains(said, "set aside"); is != summed {
+				t.Errorf("%s %q without %q: set aside is %v: %s", tt.file, tt.to, removed, is, said)
+			}
+			// Without a sum, a recovery point beyond the end is what lost records look like.
+			want := "whole"
+			if !summed && tt.to == "a 0 9\n" {
+				want = "offline"
+			}
+			if got != want {
+				t.Errorf("%s %q without %q: it is %s, want %s: %s", tt.file, tt.to, removed, got, want, said)
+			}
 		}
 	}
 }

@@ -60,7 +60,8 @@ const (
 	MetaPropertiesFile = "meta.properties"
 )
 
-// ReadCheckpoint reads one of a data directory's offset checkpoints. A missing
+// ReadCheckpoint reads one of a data directory's offset checkpoints, and compares it
+// with the checksum that [WriteCheckpoint] has left beside it. A missing
 // file is an empty one. A nil fsys is the operating system's, here and below.
 func ReadCheckpoint(fsys vfs.FS, path string) (map[TopicPartition]int64, error) {
 	p, err := vfs.ReadFile(orOS(fsys), path, maxCheckpointBytes)
@@ -71,6 +72,9 @@ func ReadCheckpoint(fsys vfs.FS, path string) (map[TopicPartition]int64, error) 
 		return nil, err
 	}
 	offsets, err := ParseCheckpoint(p)
+	if err == nil {
+		err = checkSum(orOS(fsys), path, p)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -93,9 +97,9 @@ func ParseCheckpoint(p []byte) (map[TopicPartition]int64, error) {
 	return offsets, err
 }
 
-// WriteCheckpoint durably replaces an offset checkpoint.
+// WriteCheckpoint durably replaces an offset checkpoint and the checksum beside it.
 func WriteCheckpoint(fsys vfs.FS, path string, offsets map[TopicPartition]int64) error {
-	return writeFile(orOS(fsys), path, FormatCheckpoint(offsets))
+	return writeSummed(orOS(fsys), path, FormatCheckpoint(offsets))
 }
 
 // FormatCheckpoint is the content of an offset checkpoint, sorted.

@@ -71,7 +71,7 @@ func Inspect(o Options) ([]Finding, error) {
 	gaps.givenUp, _ = readGivenUp(o.FS, o.Dir) // inspectSmall reports it
 	if len(bases) > 0 {
 		gaps.start(bases[0], state, stateKnown)
-	} else if start := max(state.startOffset, o.LogStartOffset); durable > start {
+	} else if start := state.start(stateKnown, o); durable > start {
 		name, cause := fileName(start, logSuffix), fmt.Errorf("all segments are gone, with offsets %d to %d", start, durable-1)
 		found = append(found, Finding{File: name, Pos: -1, Offset: start, Fault: cause.Error(), Remedy: remedyRepair,
 			Damage: &DamageError{Dir: o.Dir, File: name, SegmentOffset: start, Offset: start, DurableOffset: durable, Cause: cause}})

@@ -77,7 +77,7 @@ func (l *Log) recover() error {
 	if err := l.checkTopicID(names); err != nil {
 		return err
 	}
-	if err := l.loadSegments(names); err != nil {
+	if err := l.loadSegments(names, state.start(known, l.options)); err != nil {
 		return err
 	}
 	gaps := &gapFinder{names: names, cleaned: state.cleanedOffset, compact: l.options.Config.Compact}
@@ -101,7 +101,7 @@ func (l *Log) recover() error {
 	}
 	l.recovery.Gaps = gaps.found
 	l.warnOfGaps()
-	l.start = min(max(l.segments[0].base, state.startOffset, l.options.LogStartOffset), l.end)
+	l.start = min(max(l.segments[0].base, state.start(known, l.options)), l.end)
 	l.cleaned = min(state.cleanedOffset, l.end)
 	l.durable, l.hw = l.end, l.end
 	l.firstOpen = l.producers.firstOpen()
@@ -149,13 +149,13 @@ func (l *Log) checkTopicID(names []string) error {
 		return fmt.Errorf("%w; if the folder is this topic's, remove the file, and it is written anew", err)
 	}
 	if found != id {
-		return fmt.Errorf("the folder belongs to topic ID %x, not %x: either metadata.log was lost or replaced, and the topic made anew: stop, and restore metadata.log from a copy; or a topic of this name was deleted before: move the folder away, if nobody needs its records", found, id)
+		return fmt.Errorf("the folder belongs to topic ID %x, not %x: either metadata.log was lost or replaced, and the topic made anew: stop, and restore metadata.log from a copy; or a topic of this name was deleted before: move the folder away, if nobody needs its records; or only %s has changed, and its records are this topic's: remove the file, and it is written anew", found, id, partitionFile)
 	}
 	return nil
 }
 
-// loadSegments finds the segments, or makes the first one.
-func (l *Log) loadSegments(names []string) error {
+// loadSegments finds the segments, or makes the first one, which begins at start.
+func (l *Log) loadSegments(names []string, start int64) error {
 	for _, name := range names {
 		base, ok := parseName(name, logSuffix)
 		if !ok {
@@ -177,7 +177,7 @@ func (l *Log) loadSegments(names []string) error {
 	if err := l.fsys.SyncDir(filepath.Dir(l.dir)); err != nil {
 		return err
 	}
-	s := newSegment(l.fsys, l.dir, l.options.LogStartOffset)
+	s := newSegment(l.fsys, l.dir, start)
 	if err := s.create(); err != nil {
 		return err
 	}

@@ -25,6 +25,16 @@ type logState struct {
 	checkpoint                                checkpointMark
 }
 
+// start is the log start offset: that of the state, which has a checksum, if there is
+// one. The data directory's checkpoint has the say in a folder that Kafka has made, or
+// whose state is lost; were the larger one taken, a changed digit would hide records.
+func (s logState) start(known bool, o Options) int64 {
+	if known {
+		return s.startOffset
+	}
+	return o.LogStartOffset
+}
+
 // checkpointMark is what a checkpoint left in other files at its offset. The zero
 // value says nothing.
 type checkpointMark struct {

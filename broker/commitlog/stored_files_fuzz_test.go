@@ -17,6 +17,7 @@ func FuzzStoredFiles(f *testing.F) {
 	f.Add(table.appendSnapshot(nil))
 	f.Add(formatEpochs([]epochStart{{1, 2}, {3, 4}}))
 	f.Add(FormatCheckpoint(map[TopicPartition]int64{{"a", 1}: 2}))
+	f.Add(formatSums([]uint32{1, 1 << 31}))
 	f.Add(formatPartitionMetadata([16]byte{1}))
 	f.Add([]byte("#\ncluster.id=a\nnode.id=1\nversion=1\n"))
 	f.Add(formatSeals(map[int64][]segmentSeal{0: {{1, 2, 3, 4, 5}, {6, 7, 8, 9, 10}}}))
@@ -36,6 +37,9 @@ func FuzzStoredFiles(f *testing.F) {
 			if again, err := ParseCheckpoint(FormatCheckpoint(offsets)); err != nil || len(again) != len(offsets) {
 				t.Fatalf("%v: %v", offsets, err)
 			}
+		}
+		if sums := parseSums(p); !slices.Equal(parseSums(formatSums(sums)), sums) {
+			t.Fatalf("%08x is not read again", sums)
 		}
 		if id, err := parsePartitionMetadata(p); err == nil {
 			if again, err := parsePartitionMetadata(formatPartitionMetadata(id)); err != nil || again != id {
