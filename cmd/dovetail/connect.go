@@ -223,6 +223,8 @@ func kafkaError(err error) error {
 		return fmt.Errorf("a partition is offline, it has no leader: `dovetail doctor` says which and why (%w)", err)
 	case kerr.NonEmptyGroup:
 		return advised(err, "stop its members first")
+	case kerr.SecurityDisabled:
+		return advised(err, "this broker asks no rules; a Kafka does with an authorizer.class.name in its settings")
 	case kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed, kerr.ClusterAuthorizationFailed:
 		return advised(err, "ask an administrator for the permission")
 	}
