@@ -157,6 +157,12 @@ func (p *planner) measure(n *avro.Node) error {
 		return nil
 	}
 	s := &shape{}
+	switch n.Kind {
+	case avro.Record, avro.Array, avro.Map, avro.Union:
+		// Until it is measured, since it may be met inside of itself. Then there
+		// is a union, array or map on the way round, which has bytes.
+		s.minBytes = 1
+	}
 	p.shapes[n] = s
 	sub := func(of *avro.Node) (*shape, error) {
 		if err := p.measure(of); err != nil {
@@ -197,19 +203,19 @@ func (p *planner) measure(n *avro.Node) error {
 		}
 		s.minBytes = min(1+least, maxSize)
 	case avro.Record:
-		zeros := 0
+		least, zeros := 0, 0
 		for _, f := range n.Fields {
 			fs, err := sub(f.Type)
 			if err != nil {
 				return err
 			}
-			s.minBytes = min(s.minBytes+fs.minBytes, maxSize)
+			least = min(least+fs.minBytes, maxSize)
 			zeros += fs.zeros
 			if zeros > maxZeroFields {
 				return &TypeError{Schema: "record " + n.FullName(), Reason: fmt.Sprintf("more than %d values without any bytes", maxZeroFields)}
 			}
 		}
-		if s.minBytes == 0 {
+		if s.minBytes = least; least == 0 {
 			s.zeros = max(zeros, 1)
 		} else {
 			s.zeros = zeros

@@ -58,8 +58,7 @@ var skippedValues = []skipped{
 
 // pair returns the schemas of records which hold a and b. The reader's first
 // field is field, its second more.
-func (c *skipped) pair(t *testing.T, field, more string) (w, r *avro.Schema) {
-	t.Helper()
+func (c *skipped) pair(field, more string) (w, r *avro.Schema) {
 	record := `{"type":"record","name":"R","fields":[%s%s{"name":"b","type":"int"}]}`
 	w = avro.MustParse(fmt.Sprintf(record, `{"name":"a","type":`+c.writer+`},`, ""))
 	r = avro.MustParse(fmt.Sprintf(record, strings.ReplaceAll(field, "TYPE", c.reader), more))
@@ -101,14 +100,14 @@ func TestASkippedValueIsTheWriters(t *testing.T) {
 				}
 			}
 			// The schema has no such field.
-			w, r := c.pair(t, "", "")
+			w, r := c.pair("", "")
 			dropped(w, r)
 			var v any
 			if err := avro.UnmarshalResolved(w, r, c.payload(w), &v); err != nil || !reflect.DeepEqual(v, map[string]any{"b": 7}) {
 				t.Errorf("read %v, %v", v, err)
 			}
 			// The Go type has none.
-			w, r = c.pair(t, `{"name":"a","type":TYPE},`, "")
+			w, r = c.pair(`{"name":"a","type":TYPE},`, "")
 			if err := avro.Resolve(w, r); err != nil {
 				t.Fatal(err)
 			}
@@ -127,7 +126,7 @@ func TestASkippedValueIsTheWriters(t *testing.T) {
 				t.Errorf("wanted: %v", err)
 			}
 			// Two fields of the reader are the one of the writer.
-			w, r = c.pair(t, `{"name":"a1","aliases":["a"],"type":TYPE},`, strings.ReplaceAll(`{"name":"a2","aliases":["a"],"type":TYPE},`, "TYPE", reference(c.reader)))
+			w, r = c.pair(`{"name":"a1","aliases":["a"],"type":TYPE},`, strings.ReplaceAll(`{"name":"a2","aliases":["a"],"type":TYPE},`, "TYPE", reference(c.reader)))
 			dropped(w, r)
 			if err := avro.UnmarshalResolved(w, r, c.payload(w), new(two)); err == nil || !strings.Contains(err.Error(), ", a2"+c.path+": ") {
 				t.Errorf("the second is wanted: %v", err)
@@ -235,5 +234,43 @@ func TestASkippedValueIsTheWritersEverywhere(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestRecordsThatHoldEachOtherHaveBytes: the one that is met while the other is
+// being looked at, whichever comes first.
+func TestRecordsThatHoldEachOtherHaveBytes(t *testing.T) {
+	for _, c := range []struct {
+		name, text string
+		value      any
+	}{
+		{"a union between", `{"type":"record","name":"Outer","fields":[{"name":"u","type":["null","long",{"type":"record","name":"Inner","fields":[{"name":"o","type":"Outer"}]}]}]}`,
+			map[string]any{"u": map[string]any{"Inner": map[string]any{"o": map[string]any{"u": map[string]any{"long": int64(300)}}}}}},
+		{"an array between", `{"type":"record","name":"Outer","fields":[{"name":"u","type":{"type":"array","items":{"type":"record","name":"Inner","fields":[{"name":"o","type":"Outer"}]}}}]}`,
+			map[string]any{"u": []any{map[string]any{"o": map[string]any{"u": []any{}}}, map[string]any{"o": map[string]any{"u": []any{}}}}}},
+		{"a map between", `{"type":"record","name":"Outer","fields":[{"name":"u","type":{"type":"map","values":{"type":"record","name":"Inner","fields":[{"name":"o","type":"Outer"},{"name":"n","type":"null"}]}}}]}`,
+			map[string]any{"u": map[string]any{"k": map[string]any{"o": map[string]any{"u": map[string]any{}}, "n": nil}}}},
+	} {
+		s := avro.MustParse(c.text)
+		data := mustMarshal(s, c.value)
+		if !walkAlike(t, s, data) {
+			t.Errorf("%s: %v", c.name, avro.Validate(s, data, avro.ValidateOptions{}))
+		}
+		for n := range data {
+			if walkAlike(t, s, data[:n]) {
+				t.Errorf("%s: the first %d of %d bytes are taken", c.name, n, len(data))
+			}
+		}
+		around := avro.MustParse(`{"type":"record","name":"Around","fields":[{"name":"gone","type":` + c.text + `},{"name":"kept","type":"int"}]}`)
+		var got struct {
+			Kept int32 `avro:"kept"`
+		}
+		if err := avro.Unmarshal(around, append(data, 14), &got); err != nil || got.Kept != 7 {
+			t.Errorf("%s, skipped: %+v, %v", c.name, got, err)
+		}
+	}
+	// Nothing is a value of a record that holds itself with nothing between.
+	if s, err := avro.Parse(`{"type":"record","name":"R","fields":[{"name":"r","type":"R"}]}`); err == nil && walkAlike(t, s, nil) {
+		t.Error("no bytes are a record without end")
 	}
 }

@@ -56,6 +56,7 @@ func walkSchemas() []string {
 		array(`["null","string"]`), array(`"long"`), array(`"double"`), array(`"string"`), array(array(`"long"`)),
 		`"string"`, `"bytes"`, `"long"`, `"int"`, `"null"`, `["null","string"]`,
 		record("Tree", `"string"`, array(`"Tree"`), `["null","Tree"]`, `{"type":"map","values":"Tree"}`),
+		record("Outer", `["null","string",`+record("Inner", `"Outer"`)+`]`), record("Outer", array(record("Inner", `"Outer"`))),
 	}
 }
 
