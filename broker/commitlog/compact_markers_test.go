@@ -73,3 +73,17 @@ func TestMarkerAtTheEndOfAGroupStays(t *testing.T) {
 		}
 	}
 }
+
+// TestAnAbortedRecordReplacesNone: it is not the newest of its key, nor is what it
+// replaced gone.
+func TestAnAbortedRecordReplacesNone(t *testing.T) {
+	l := compactable(t, vfs.NewMem())
+	defer l.Close()
+	put(t, l, record.BatchOptions{}, "a", "1")                                                             // 0
+	put(t, l, record.BatchOptions{Producer: &record.Producer{ID: 1}, Transactional: true}, "a", "aborted") // 1
+	mustAppend(t, l, record.AppendMarker(nil, 1, 0, 1, record.Marker{Type: record.Abort}), AppendOptions{Origin: FromCoordinator})
+	put(t, l, record.BatchOptions{Producer: &record.Producer{ID: 1, BaseSequence: 1}}, "b", "1") // 3: its last
+	seal(t, l)
+	compact(t, l, 0)
+	wantContents(t, l, "0-0 a=1", "2-2 marker", "3-3 b=1")
+}

@@ -262,3 +262,39 @@ func TestStateOfAnotherPartitionIsNone(t *testing.T) {
 		t.Errorf("%+v", l.Offsets())
 	}
 }
+
+// TestATimeIndexThatLostEntriesIsMadeAnew: without those that are missing, the record
+// with the largest timestamp would not be found where later ones are older.
+func TestATimeIndexThatLostEntriesIsMadeAnew(t *testing.T) {
+	mem := vfs.NewMem()
+	big := func(o *Options) { damageOptions(o); o.Config.SegmentBytes = 1 << 20 }
+	l := openMem(t, mem, big)
+	for i := range 30 {
+		timestamp := int64(1000 + i)
+		if i == 10 {
+			timestamp = 9000
+		}
+		b := record.NewBuilder(record.BatchOptions{})
+		b.Add(timestamp, nil, []byte("value"))
+		p, err := b.Append(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustAppend(t, l, p, AppendOptions{})
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for entries := range 4 {
+		mem := mem.Clone()
+		truncateFile(t, mem, filesOf(t, mem, timeSuffix)[0], -int64(entries)*timeEntryBytes)
+		l := openMem(t, mem, big, func(o *Options) { o.CleanShutdown, o.Committer = true, &manualCommitter{} })
+		if point, ok, err := l.MaxTimestamp(nil); !ok || err != nil || point.Offset != 10 || point.Timestamp != 9000 {
+			t.Errorf("without %d entries the largest timestamp is %+v, %v, %v", entries, point, ok, err)
+		}
+		if want := min(entries, 1); l.Recovered().RebuiltIndexes != want {
+			t.Errorf("without %d entries %d indexes were made anew", entries, l.Recovered().RebuiltIndexes)
+		}
+		l.abandon()
+	}
+}

@@ -340,3 +340,29 @@ func FuzzRecord(f *testing.F) {
 		}
 	})
 }
+
+// TestWhatIsOpenOrBeingEndedIsNotForgotten, however long its transactional ID was not
+// used: markers may be late, and a transaction may take longer than IDs are kept.
+func TestWhatIsOpenOrBeingEndedIsNotForgotten(t *testing.T) {
+	s := newStage()
+	s.opts.IDExpiration = time.Minute
+	s.c = New(s.opts, nil)
+	for _, step := range []struct{ do, want string }{
+		{"init timeout=600000", "ok, producer 1/0"},
+		{"add t/0", "ok"},
+		{"wait 5m", ""},
+		{"describe", "Ongoing, producer 1/0, timeout 600000 ms, open for 5m0s, partitions [t[0]]"},
+		{"commit", "markers: commit of 1/1 to [{t 0}]"},
+		{"wait 5m", ""},
+		{"describe", "PrepareCommit, producer 1/1, timeout 600000 ms, open for 10m0s, partitions [t[0]]"},
+		{"markers", "ended: ok, producer 1/1"},
+		{"wait 5m", ""},
+		{"describe", "TRANSACTIONAL_ID_NOT_FOUND"},
+	} {
+		s.out = nil
+		s.command(strings.Fields(step.do))
+		if got := strings.Join(s.out, "\n"); got != step.want {
+			t.Errorf("%s: %q, want %q", step.do, got, step.want)
+		}
+	}
+}
