@@ -23,8 +23,8 @@ import (
 //	11  -6: the earliest offset that is not yet on remote disks
 //
 // -1 is the latest offset that the client may read, -2 the earliest. Without
-// tiered storage everything is local: -4 and -6 are the earliest, and -5 is
-// answered with no offset.
+// tiered storage everything is local: -4 is the earliest, and -5 and -6, where
+// nothing waits to become remote, are answered with no offset.
 func (b *Broker) listOffsets(ctx context.Context, r *request) reply {
 	req := r.body.(*kmsg.ListOffsetsRequest)
 	resp := req.ResponseKind().(*kmsg.ListOffsetsResponse)
@@ -93,9 +93,9 @@ func listOffset(p *Partition, room commitlog.Room, req *kmsg.ListOffsetsRequest,
 	switch ts := asked.Timestamp; {
 	case ts == latestOffset:
 		found(limit, -1, p.log.LeaderEpoch())
-	case ts == earliestOffset, ts == earliestLocalOffset && req.Version >= 8, ts == earliestUploadOffset && req.Version >= 11:
+	case ts == earliestOffset, ts == earliestLocalOffset && req.Version >= 8:
 		found(offsets.Start, -1, p.log.EpochAt(offsets.Start))
-	case ts == latestTieredOffset && req.Version >= 9:
+	case ts == latestTieredOffset && req.Version >= 9, ts == earliestUploadOffset && req.Version >= 11:
 		found(-1, -1, -1)
 	case ts == maxTimestampOffset && req.Version >= 7, ts >= 0:
 		point, ok, err := lookUpTime(p.log, ts, room)
