@@ -145,6 +145,8 @@ func (b *Broker) coordinatorConfigs() []brokerConfig {
 		{"group.share.heartbeat.interval.ms", topics.Int, ms(g.ShareHeartbeatInterval), "How often members of share groups are told to send a heartbeat."},
 		{"group.share.max.share.sessions", topics.Int, text(strconv.Itoa(b.opts.Limits.ShareSessions)), "How many share sessions there may be."},
 		{"group.share.max.size", topics.Int, text(strconv.Itoa(g.ShareMaxMembers)), "The most members of a share group."},
+		{"group.share.max.record.lock.duration.ms", topics.Int, text(strconv.FormatInt(groupConfigNamed("share.record.lock.duration.ms").most, 10)), "The longest lock duration that a group may set for itself."},
+		{"group.share.min.record.lock.duration.ms", topics.Int, text(strconv.FormatInt(groupConfigNamed("share.record.lock.duration.ms").least, 10)), "The shortest lock duration that a group may set for itself."},
 		{"group.share.partition.max.record.locks", topics.Int, text(strconv.Itoa(d.MaxInFlight)), "The most records of a partition that a share group may have in flight."},
 		{"group.share.record.lock.duration.ms", topics.Int, ms(d.LockDuration), "How long an acquired record is kept for the member that has it."},
 		{"group.share.session.timeout.ms", topics.Int, ms(g.ShareSessionTimeout), "After how long without a heartbeat a member of a share group is out."},

@@ -178,7 +178,7 @@ func (p *shareReading) acquire(ctx context.Context, shard *shareShard, from int6
 			p.err = kerr.CorruptMessage
 			return
 		}
-		skip := batch.IsControl() || upTo == commitlog.UpToLastStable && wasAborted(batch, res.Aborted)
+		skip := batch.IsControl() || batch.Count() == 0 || upTo == commitlog.UpToLastStable && wasAborted(batch, res.Aborted)
 		read.Batches = append(read.Batches, share.Batch{First: batch.BaseOffset(), Last: batch.LastOffset(), Skip: skip})
 		at += len(batch)
 		ends = append(ends, at)

@@ -27,7 +27,8 @@ func (c *Coordinator) Position(now time.Time, k Key, logStart int64) (Position, 
 }
 
 // Batch is a record batch that was read. Nobody is to have the records of one
-// that is Skip: control records, and those of aborted transactions.
+// that is Skip: control records, those of aborted transactions, and what
+// compaction has left empty.
 type Batch struct {
 	First, Last int64
 	Skip        bool

@@ -147,10 +147,10 @@ func (w *world) fetch(member string) string {
 		}
 	}
 	want := Want{MaxRecords: 1 + w.r.IntN(30), Strict: w.r.IntN(2) == 0, JoinUpTo: 1 + w.r.IntN(10)}
+	before, end := w.inFlight(), w.c.parts[w.k].window.end()
 	got, lock, e := w.c.Acquire(w.now, w.k, member, read, want)
 	w.do(e)
 	w.learn(read)
-	total := int64(0)
 	for i, a := range got {
 		if a.Last < a.First || i > 0 && a.First <= got[i-1].Last {
 			panic(fmt.Sprintf("acquired %v", got))
@@ -167,14 +167,51 @@ func (w *world) fetch(member string) string {
 			}
 			w.at[o] = offsetState{Acquired, a.DeliveryCount, member, w.now.Add(lock)}
 			w.seen[o]++
-			total++
 		}
 	}
-	if want.Strict && total > int64(want.MaxRecords) {
-		panic(fmt.Sprintf("%d records acquired, at most %d were wanted", total, want.MaxRecords))
-	}
+	w.bounded(before, end, read, want, got)
 	w.advance()
 	return fmt.Sprintf("fetch %s %+v %+v: %v", member, read, want, got)
+}
+
+// inFlight counts what the window holds, without gaps.
+func (w *world) inFlight() (n int) {
+	for _, s := range w.at {
+		if s.state != Archived || s.count > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// bounded looks at what was acquired from the window's end on: nothing if as much was in
+// flight as may be, and otherwise no more than there is room for, or the batch that goes
+// beyond it whole; of the records that are wanted, in the same way.
+func (w *world) bounded(before int, end int64, read Read, want Want, got []Acquisition) {
+	fresh, total := 0, 0
+	for _, a := range got {
+		for o := a.First; o <= a.Last; o++ {
+			total++
+			if o >= end {
+				fresh++
+			}
+		}
+	}
+	largest := 0
+	for _, b := range read.Batches {
+		largest = max(largest, int(b.Last-b.First+1))
+	}
+	room := max(0, w.opts.MaxInFlight-before)
+	if room > 0 && !want.Strict {
+		room += largest - 1
+	}
+	most := want.MaxRecords
+	if !want.Strict {
+		most += largest - 1
+	}
+	if fresh > room || total > most {
+		panic(fmt.Sprintf("%d records are in flight, and %d more of %d acquired, at most %d and %d", before, fresh, total, room, most))
+	}
 }
 
 // learn has the model take over which offsets of a read the window now has as
