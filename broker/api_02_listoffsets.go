@@ -52,7 +52,7 @@ func (b *Broker) listOffsets(ctx context.Context, r *request) reply {
 			case t == nil || t.partition(p.Partition) == nil:
 				o.ErrorCode = kerr.UnknownTopicOrPartition.Code
 			default:
-				listOffset(t.partition(p.Partition), b.room(ctx), req, p, &o)
+				b.listOffset(t.partition(p.Partition), b.room(ctx), req, p, &o)
 			}
 			if req.Version == 0 && o.ErrorCode == 0 && o.Offset >= 0 {
 				o.OldStyleOffsets = []int64{o.Offset}
@@ -74,7 +74,7 @@ const (
 	earliestUploadOffset = -6
 )
 
-func listOffset(p *Partition, room commitlog.Room, req *kmsg.ListOffsetsRequest, asked *kmsg.ListOffsetsRequestTopicPartition, out *kmsg.ListOffsetsResponseTopicPartition) {
+func (b *Broker) listOffset(p *Partition, room commitlog.Room, req *kmsg.ListOffsetsRequest, asked *kmsg.ListOffsetsRequestTopicPartition, out *kmsg.ListOffsetsResponseTopicPartition) {
 	known := int32(-1)
 	if req.Version >= 4 {
 		known = asked.CurrentLeaderEpoch
@@ -101,6 +101,7 @@ func listOffset(p *Partition, room commitlog.Room, req *kmsg.ListOffsetsRequest,
 		point, ok, err := lookUpTime(p.log, ts, room)
 		switch {
 		case err != nil:
+			b.readFault(p, err)
 			out.ErrorCode = int16(commitlog.KafkaCode(err))
 		case ok && point.Offset < limit:
 			found(point.Offset, point.Timestamp, point.LeaderEpoch)

@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -36,7 +38,7 @@ func TestOffsetsOfKinds(t *testing.T) {
 			asked := kmsg.NewListOffsetsRequestTopicPartition()
 			asked.Timestamp = tt.kind
 			out := kmsg.NewListOffsetsResponseTopicPartition()
-			listOffset(b.topics.byName("t").partition(0), nil, req, &asked, &out)
+			b.listOffset(b.topics.byName("t").partition(0), nil, req, &asked, &out)
 			if version < tt.since {
 				if out.ErrorCode != kerr.UnsupportedVersion.Code {
 					t.Errorf("%d in version %d: code %d", tt.kind, version, out.ErrorCode)
@@ -47,5 +49,36 @@ func TestOffsetsOfKinds(t *testing.T) {
 				t.Errorf("%d in version %d: %+v", tt.kind, version, out)
 			}
 		}
+	}
+}
+
+// TestDamageThatAQuestionForATimeMeetsIsAFault, although nobody could read the records.
+func TestDamageThatAQuestionForATimeMeetsIsAFault(t *testing.T) {
+	b := startBroker(t)
+	client := newClient(t, b, kgo.DefaultProduceTopic("t"), kgo.ProducerBatchCompression(kgo.GzipCompression()))
+	value := make([]byte, 4000)
+	if err := client.ProduceSync(t.Context(), &kgo.Record{Value: value}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(b.opts.DataDir, "t-0", "00000000000000000000.log")
+	p, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p[61] ^= 0x10 // of gzip's magic
+	if err := os.WriteFile(path, p, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if faults := b.Faults(Viewer{}); len(faults) != 0 {
+		t.Fatalf("before: %+v", faults)
+	}
+	req := kmsg.NewPtrListOffsetsRequest()
+	req.Version = 7
+	asked, out := kmsg.NewListOffsetsRequestTopicPartition(), kmsg.NewListOffsetsResponseTopicPartition()
+	asked.Timestamp = 0
+	b.listOffset(b.topics.byName("t").partition(0), nil, req, &asked, &out)
+	faults := b.Faults(Viewer{})
+	if out.ErrorCode != kerr.KafkaStorageError.Code || len(faults) != 1 || faults[0].Kind != FaultDamaged || faults[0].Topic != "t" {
+		t.Errorf("code %d, faults %+v", out.ErrorCode, faults)
 	}
 }
