@@ -132,7 +132,7 @@ whoever reads the output has gone.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(newServe(), newCheck(), newGen(), newSchema(), newTopic(), newGroup(), newTransaction(), newACL(), newUser(), newDoctor(), newLog(), newProduce(), newConsume(), newVersion())
+	root.AddCommand(newServe(), newCheck(), newGen(), newSchema(), newTopic(), newGroup(), newTransaction(), newACL(), newQuota(), newUser(), newDoctor(), newLog(), newProduce(), newConsume(), newVersion())
 	root.InitDefaultCompletionCmd() // now, so that it refuses shells that it does not know
 	usageErrors(root)
 	return root
