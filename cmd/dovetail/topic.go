@@ -27,15 +27,16 @@ func newTopic() *cobra.Command {
 	t := &topicCommand{}
 	cmd := &cobra.Command{
 		Use:   "topic",
-		Short: "Topics of a broker: list, create, describe, alter, delete, and their records",
+		Short: "Topics of a broker: list, create, describe, alter, delete, their records and disks",
 		Example: `  dovetail topic list
   dovetail topic create orders --partitions 6 --config schema.validation.level=payload
   dovetail topic describe orders
+  dovetail topic dirs
   dovetail topic alter orders --set retention.ms=86400000 --partitions 12`,
 	}
 	t.connection.flags(cmd, true, true)
 	t.output.flag(cmd)
-	cmd.AddCommand(t.list(), t.create(), t.describe(), t.config(), t.alter(), t.deleteRecords(), t.delete())
+	cmd.AddCommand(t.list(), t.create(), t.describe(), t.dirs(), t.config(), t.alter(), t.deleteRecords(), t.delete())
 	return cmd
 }
 
