@@ -172,6 +172,14 @@ func TestMetadataInEveryVersion(t *testing.T) {
 			if resp := ask(byID); resp.Topics[0].ErrorCode != 0 || *resp.Topics[0].Topic != "t" {
 				t.Errorf("version %d by ID: %+v", version, resp.Topics[0])
 			}
+			byID.Topic = kmsg.StringPtr("") // so the Java client writes that it has no name
+			if resp := ask(byID); resp.Topics[0].ErrorCode != 0 || *resp.Topics[0].Topic != "t" || len(resp.Topics[0].Partitions) != 2 {
+				t.Errorf("version %d by ID, with an empty name: %+v", version, resp.Topics[0])
+			}
+			byID.TopicID[0]++
+			if resp := ask(byID); resp.Topics[0].ErrorCode != kerr.UnknownTopicID.Code {
+				t.Errorf("version %d, unknown ID with an empty name: %+v", version, resp.Topics[0])
+			}
 		}
 	}
 }

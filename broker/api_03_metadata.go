@@ -21,7 +21,8 @@ import (
 //	8   authorized operations, of topics and, to version 10, of the cluster
 //	9   flexible
 //	10  topic IDs in the answer
-//	12  topics may be asked for by ID
+//	12  topics may be asked for by ID; a name beside it, which Java clients
+//	    leave empty, is not looked at
 //	13  error code of the whole answer
 //
 // A topic that is created by being asked for is there when the answer leaves;
@@ -52,7 +53,7 @@ func (b *Broker) metadata(_ context.Context, r *request) reply {
 	for i := range req.Topics {
 		asked := &req.Topics[i]
 		key := metadataKey{id: asked.TopicID}
-		if asked.Topic != nil {
+		if asked.Topic != nil && !asksByID(asked) {
 			key.name = *asked.Topic
 		}
 		if _, again := seen[key]; again {
@@ -75,6 +76,11 @@ func asksForAll(req *kmsg.MetadataRequest) bool {
 	return req.Topics == nil || req.Version == 0 && len(req.Topics) == 0
 }
 
+// asksByID says whether a topic is asked for by its ID and not by its name.
+func asksByID(asked *kmsg.MetadataRequestTopic) bool {
+	return asked.Topic == nil || asked.TopicID != [16]byte{}
+}
+
 func (b *Broker) metadataBroker(r *request) kmsg.MetadataResponseBroker {
 	n := kmsg.NewMetadataResponseBroker()
 	n.NodeID = b.opts.NodeID
@@ -86,27 +92,18 @@ func (b *Broker) metadataBroker(r *request) kmsg.MetadataResponseBroker {
 func (b *Broker) metadataAsked(r *request, req *kmsg.MetadataRequest, asked *kmsg.MetadataRequestTopic, create bool, changes *mutating) kmsg.MetadataResponseTopic {
 	none := kmsg.NewMetadataResponseTopic()
 	none.Topic, none.TopicID = asked.Topic, asked.TopicID
-	if asked.Topic == nil {
-		t := b.topics.byID(asked.TopicID)
-		switch {
-		case t == nil:
-			none.ErrorCode = kerr.UnknownTopicID.Code
-		case !b.allowedTopic(r, kmsg.ACLOperationDescribe, t.Name):
-			none.ErrorCode = kerr.UnknownTopicID.Code
-		default:
-			return b.metadataTopic(r, req, t)
-		}
+	if asksByID(asked) {
 		if req.Version < 12 {
 			none.ErrorCode, none.Topic = kerr.InvalidRequest.Code, kmsg.StringPtr("")
+			return none
 		}
+		if t := b.topics.byID(asked.TopicID); t != nil && b.allowedTopic(r, kmsg.ACLOperationDescribe, t.Name) {
+			return b.metadataTopic(r, req, t)
+		}
+		none.ErrorCode, none.Topic = kerr.UnknownTopicID.Code, nil
 		return none
 	}
 	name := *asked.Topic
-	if asked.TopicID != ([16]byte{}) {
-		// A name and an ID together are no question that Kafka answers.
-		none.ErrorCode = kerr.InvalidRequest.Code
-		return none
-	}
 	if !b.allowedTopic(r, kmsg.ACLOperationDescribe, name) {
 		none.ErrorCode = kerr.TopicAuthorizationFailed.Code
 		return none
