@@ -214,13 +214,28 @@ func hisMechanisms(ctx context.Context, a *kadm.Client, user string) ([]kadm.Scr
 	return out, nil
 }
 
+// alterUser changes one credential after the other: Kafka takes one of a user in a
+// request.
 func alterUser(ctx context.Context, a *kadm.Client, user string, deletions []kadm.DeleteSCRAM, upserts []kadm.UpsertSCRAM) error {
-	altered, err := a.AlterUserSCRAMs(ctx, deletions, upserts)
-	if err != nil {
-		return err
+	one := func(deletions []kadm.DeleteSCRAM, upserts []kadm.UpsertSCRAM) error {
+		altered, err := a.AlterUserSCRAMs(ctx, deletions, upserts)
+		if err != nil {
+			return err
+		}
+		if d := altered[user]; d.Err != nil {
+			return userFault(user, d.Err, d.ErrMessage)
+		}
+		return nil
 	}
-	if d := altered[user]; d.Err != nil {
-		return userFault(user, d.Err, d.ErrMessage)
+	for i := range deletions {
+		if err := one(deletions[i:i+1], nil); err != nil {
+			return err
+		}
+	}
+	for i := range upserts {
+		if err := one(nil, upserts[i:i+1]); err != nil {
+			return err
+		}
 	}
 	return nil
 }
