@@ -128,6 +128,7 @@ type DamageError struct {
 	Pos           int64  // where the damage starts, in bytes
 	Offset        int64  // the first offset that may be lost
 	DurableOffset int64  // what had been promised to be kept
+	Misplaced     bool   // the batch at Pos is whole but for its offsets
 	Cause         error
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"path/filepath"
 	"slices"
 
@@ -68,7 +69,8 @@ func Inspect(o Options) ([]Finding, error) {
 	}
 	slices.Sort(bases)
 	gaps := &gapFinder{names: names, cleaned: state.cleanedOffset, compact: o.Config.Compact}
-	gaps.givenUp, _ = readGivenUp(o.FS, o.Dir) // inspectSmall reports it
+	var unknown error
+	gaps.givenUp, unknown = readGivenUp(o.FS, o.Dir) // inspectSmall reports it
 	if len(bases) > 0 {
 		gaps.start(bases[0], state, stateKnown)
 	} else if start := state.start(stateKnown, o); durable > start {
@@ -85,7 +87,11 @@ func Inspect(o Options) ([]Finding, error) {
 		if next < 0 && stateKnown {
 			durable = max(durable, base) // a segment is synced before the next is made
 		}
-		end, f, err := inspectSegment(o, base, next, durable, sealed[base])
+		order := batchOrder{next: base, end: next, dense: unknown == nil && state.isDense(stateKnown, o, base, next < 0), holes: gaps.givenUp}
+		if next < 0 {
+			order.end = math.MaxInt64
+		}
+		end, f, err := inspectSegment(o, base, next, durable, order, sealed[base])
 		if err != nil {
 			return nil, err
 		}
@@ -120,7 +126,7 @@ func inspectSmall(o Options, name string) ([]Finding, error) {
 		_, err = parseEpochs(p)
 	case name == givenUpFile:
 		_, err = readGivenUp(o.FS, o.Dir)
-		f.Remedy, f.Harmless = "remove it: what repairs gave up is reported as missing then, and is no more missing than before", true
+		f.Remedy, f.Harmless = "restore it from a copy, or leave it: what repairs gave up is reported as missing, and is no more missing than before", true
 	case name == sealsFile:
 		_, err = readSeals(o.FS, o.Dir)
 	case name == partitionFile:
@@ -137,7 +143,7 @@ func inspectSmall(o Options, name string) ([]Finding, error) {
 // inspectSegment reads every record of a segment and the ends of its indexes. next is
 // the base offset of the segment after it, or −1; end the offset after the last batch
 // that is whole.
-func inspectSegment(o Options, base, next, durable int64, sealed []segmentSeal) (end int64, _ []Finding, _ error) {
+func inspectSegment(o Options, base, next, durable int64, order batchOrder, sealed []segmentSeal) (end int64, _ []Finding, _ error) {
 	s := newSegment(o.FS, o.Dir, base)
 	defer s.closeFiles()
 	info, err := o.FS.Stat(s.path(logSuffix))
@@ -156,8 +162,8 @@ func inspectSegment(o Options, base, next, durable int64, sealed []segmentSeal) 
 		if err := b.CheckCRC(); err != nil {
 			return err
 		}
-		if b.BaseOffset() < end {
-			return &record.Error{Cause: record.ErrLength, Record: -1, Detail: fmt.Sprintf("base offset %d where at least %d must stand", b.BaseOffset(), end)}
+		if err := order.take(b); err != nil {
+			return err
 		}
 		if _, content = b.CheckRecords(false, o.Config.MaxUncompressedBytes); content != nil {
 			return errStop
@@ -184,7 +190,7 @@ func inspectSegment(o Options, base, next, durable int64, sealed []segmentSeal) 
 			f.Remedy, f.Harmless = remedyCut, true
 			return end, []Finding{f}, nil
 		}
-		f.Damage = &DamageError{Dir: o.Dir, File: name, SegmentOffset: base, Pos: pos, Offset: end, DurableOffset: durable, Cause: scanErr}
+		f.Damage = &DamageError{Dir: o.Dir, File: name, SegmentOffset: base, Pos: pos, Offset: end, DurableOffset: durable, Misplaced: isMisplaced(scanErr), Cause: scanErr}
 		return end, []Finding{f}, nil
 	}
 	if _, err := o.FS.Stat(s.path(txnSuffix)); aborts && errors.Is(err, fs.ErrNotExist) {

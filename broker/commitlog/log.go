@@ -69,6 +69,7 @@ type Log struct {
 	cursors   cursorCache
 
 	seals seals // of the sealed segments; see seal.go
+	holes []Gap // offsets known to be missing when the log was opened
 
 	stateMu   sync.Mutex // guards the state file
 	stateFile vfs.File

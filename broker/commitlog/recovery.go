@@ -84,6 +84,10 @@ func (l *Log) recover() error {
 	if gaps.givenUp, err = readGivenUp(l.fsys, l.dir); err != nil {
 		l.logger.Warn("what repairs gave up is unreadable and is taken for missing", "dir", l.dir, "file", givenUpFile, "error", err)
 	}
+	l.holes = gaps.givenUp
+	for _, s := range l.segments {
+		s.dense = err == nil && state.isDense(known, l.options, s.base, s == l.active())
+	}
 	gaps.start(l.segments[0].base, state, known)
 	l.openSeals()
 	if err := l.removeOrphans(names); err != nil {
@@ -100,6 +104,7 @@ func (l *Log) recover() error {
 		return err
 	}
 	l.recovery.Gaps = gaps.found
+	l.holes = slices.Concat(l.holes, gaps.found)
 	l.warnOfGaps()
 	l.start = min(max(l.segments[0].base, state.start(known, l.options)), l.end)
 	l.cleaned = min(state.cleanedOffset, l.end)

@@ -52,12 +52,12 @@ func Repair(o Options, damage *DamageError) (Repaired, error) {
 	if err != nil {
 		return r, err
 	}
-	resume, offset := findBatch(content, pos, next)
-	r.LostBytes, r.KeptBytes, r.EndLostOffset = resume-pos, int64(len(content))-resume, offset
 	names, err := o.FS.List(o.Dir)
 	if err != nil {
 		return r, fmt.Errorf("repair: %w", err)
 	}
+	resume, offset := findBatch(content, pos, next, nextSegment(names, damage.SegmentOffset))
+	r.LostBytes, r.KeptBytes, r.EndLostOffset = resume-pos, int64(len(content))-resume, offset
 	// Offsets that were given once must not be given again.
 	ends := resume == int64(len(content)) && !slices.ContainsFunc(names, func(name string) bool {
 		base, ok := parseName(name, logSuffix)
@@ -136,7 +136,7 @@ func checkPrefix(content []byte, damage *DamageError) (pos, next int64, err erro
 	}
 	if pos < int64(len(content)) {
 		b, _, err := record.Next(content[pos:])
-		if err == nil && b.CheckHeader() == nil && b.CheckCRC() == nil && b.BaseOffset() >= next {
+		if err == nil && b.CheckHeader() == nil && b.CheckCRC() == nil && b.BaseOffset() >= next && !(damage.Misplaced && b.BaseOffset() > next) {
 			return 0, 0, fmt.Errorf("repair: the batch at byte %d of %s is whole: open the log again", pos, damage.File)
 		}
 	}
@@ -158,14 +158,14 @@ func nextSegment(names []string, base int64) int64 {
 }
 
 // findBatch looks for the next whole batch behind pos and returns its position and
-// base offset, or the end of the content.
-func findBatch(content []byte, pos, next int64) (resume, offset int64) {
+// base offset, or the end of the content. end is where the next segment begins, or 0.
+func findBatch(content []byte, pos, next, end int64) (resume, offset int64) {
 	for at := pos + 1; at+record.HeaderBytes <= int64(len(content)); at++ {
 		if content[at+record.PrefixBytes-1] != record.Magic {
 			continue
 		}
 		b, _, err := record.Next(content[at:])
-		if err == nil && b.CheckHeader() == nil && b.BaseOffset() >= next && b.CheckCRC() == nil {
+		if err == nil && b.CheckHeader() == nil && b.BaseOffset() >= next && (end == 0 || b.BaseOffset() < end) && b.CheckCRC() == nil {
 			return at, b.BaseOffset()
 		}
 	}

@@ -49,7 +49,7 @@ func (l *Log) replay(names []string, durable int64, gaps *gapFinder) error {
 			continue
 		}
 		l.end = max(l.end, s.base)
-		cut, err := l.recoverSegment(s, from, durable, names)
+		cut, err := l.recoverSegment(s, l.nextBase(i), from, durable, names)
 		if err != nil {
 			return err
 		}
@@ -173,24 +173,31 @@ func (l *Log) checkProducers(table *producerTable, offset int64) error {
 }
 
 // recoverSegment verifies the batches of a segment from an offset on and sets the
-// log end. cut means that bytes were cut off.
-func (l *Log) recoverSegment(s *segment, from, durable int64, names []string) (cut bool, err error) {
+// log end; the next segment begins at end. cut means that bytes were cut off.
+//
+// After a clean stop the headers are enough, up to the durable offset: that is where
+// the log ended, and what claims to be behind it must have the checksum for it.
+func (l *Log) recoverSegment(s *segment, end, from, durable int64, names []string) (cut bool, err error) {
 	size := s.sizeBytes.Load()
 	pos, err := l.resumeIndexes(s, from, names)
 	if err != nil {
 		return false, err
 	}
 	interval := l.options.Config.IndexIntervalBytes
-	next := s.base
+	order := batchOrder{next: s.base, end: end, dense: s.dense, holes: l.holes}
 	if pos > 0 {
-		next = l.offsetAt(s, pos)
+		order.next = l.offsetAt(s, pos)
 	}
 	trust := l.options.CleanShutdown
 	pos, scanErr := s.scan(pos, size, trust, func(b record.Batch, pos int64) error {
-		if err := l.checkStored(b, next, trust || b.LastOffset() < from); err != nil {
+		before := order.next
+		if err := order.take(b); err != nil {
 			return err
 		}
-		next = b.NextOffset()
+		if err := s.checkStored(b, pos, trust, b.LastOffset() < from || trust && b.LastOffset() < durable); err != nil {
+			order.next = before
+			return err
+		}
 		s.noteBatchHeader(b, pos, interval)
 		if b.LastOffset() < from {
 			return nil
@@ -205,7 +212,7 @@ func (l *Log) recoverSegment(s *segment, from, durable int64, names []string) (c
 		}
 		return err
 	})
-	l.end = max(next, s.base)
+	l.end = max(order.next, s.base)
 	if l.end < from && scanErr == nil {
 		scanErr = &record.Error{Cause: record.ErrTruncated, Record: -1, Detail: fmt.Sprintf("the segment ends at offset %d, a snapshot says %d", l.end, from)}
 	}
@@ -237,19 +244,24 @@ func (l *Log) recoverSegment(s *segment, from, durable int64, names []string) (c
 }
 
 func (l *Log) damage(s *segment, pos, offset, durable int64, cause error) *DamageError {
-	return &DamageError{Dir: l.dir, File: filepath.Base(s.path(logSuffix)), SegmentOffset: s.base, Pos: pos, Offset: offset, DurableOffset: durable, Cause: cause}
+	return &DamageError{Dir: l.dir, File: filepath.Base(s.path(logSuffix)), SegmentOffset: s.base, Pos: pos, Offset: offset, DurableOffset: durable, Misplaced: isMisplaced(cause), Cause: cause}
 }
 
-// checkStored checks a batch of the log against what stands before it.
-func (l *Log) checkStored(b record.Batch, next int64, headerOnly bool) error {
-	if b.BaseOffset() < next {
-		return &record.Error{Cause: record.ErrLength, Record: -1, Detail: fmt.Sprintf("base offset %d where at least %d must stand", b.BaseOffset(), next)}
-	}
-	if b.LastOffsetDelta() < 0 {
-		return &record.Error{Cause: record.ErrLength, Record: -1, Detail: fmt.Sprintf("last offset delta %d", b.LastOffsetDelta())}
-	}
-	if headerOnly {
+// checkStored checks the checksum of the batch at pos, of which b may be the header
+// only, unless that is believed.
+func (s *segment) checkStored(b record.Batch, pos int64, headerOnly, believed bool) error {
+	if believed {
 		return nil
+	}
+	if size, err := record.SizeBytes(b); headerOnly && err == nil && len(b) < size {
+		f, err := s.open()
+		if err != nil {
+			return err
+		}
+		b = make(record.Batch, size)
+		if _, err := f.ReadAt(b, pos); err != nil {
+			return err
+		}
 	}
 	if err := b.CheckHeader(); err != nil {
 		return err

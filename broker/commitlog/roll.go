@@ -58,6 +58,7 @@ func (l *Log) roll() *Error {
 		return l.storageOrFail("write producer snapshot", err)
 	}
 	s := newSegment(l.fsys, l.dir, l.end)
+	s.dense = true
 	if err := s.create(); err != nil {
 		return storage("create segment", err)
 	}

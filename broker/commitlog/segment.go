@@ -16,6 +16,9 @@ type segment struct {
 	fsys vfs.FS
 	dir  string
 	base int64
+	// dense: compaction has never rewritten it, and each batch begins where the one
+	// before ends.
+	dense bool
 
 	offsets offsetIndex
 	times   timeIndex
