@@ -230,13 +230,22 @@ func NewResolvingCodec[T any](writer, reader *Schema, opts ...Option) (*Codec[T]
 }
 
 func newCodec[T any](w, r *Schema, opts []Option) (*Codec[T], error) {
-	c := &Codec[T]{eng: engineFor(opts), writer: w, reader: r}
-	t := reflect.TypeFor[T]()
-	var err error
-	if c.enc, err = c.eng.encProg(r.Root(), t); err != nil {
+	c, err := newDecodingCodec[T](w, r, opts)
+	if err != nil {
 		return nil, err
 	}
-	if c.dec, err = c.eng.decProg(w.Root(), r.Root(), t); err != nil {
+	if c.enc, err = c.eng.encProg(r.Root(), reflect.TypeFor[T]()); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// newDecodingCodec compiles a codec that must not encode. T may lack fields of
+// the schema, which are then passed over.
+func newDecodingCodec[T any](w, r *Schema, opts []Option) (*Codec[T], error) {
+	c := &Codec[T]{eng: engineFor(opts), writer: w, reader: r}
+	var err error
+	if c.dec, err = c.eng.decProg(w.Root(), r.Root(), reflect.TypeFor[T]()); err != nil {
 		return nil, err
 	}
 	return c, nil

@@ -133,7 +133,7 @@ func (f *Format[T]) Decoder(writer *serde.Schema, reader *serde.Local) (serde.De
 			return nil, err
 		}
 	}
-	codec, err := NewResolvingCodec[T](w, r, f.opts...)
+	codec, err := newDecodingCodec[T](w, r, f.opts)
 	if err != nil {
 		return nil, err
 	}

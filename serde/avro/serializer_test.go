@@ -159,6 +159,17 @@ func TestReadersOfBothAges(t *testing.T) {
 	if got := fmt.Sprint(any1); got != "map[id:7 old:x]" {
 		t.Errorf("generic read %s", got)
 	}
+	// A struct with some of the fields reads them, whatever writers have beside.
+	type id struct {
+		ID int64 `avro:"id"`
+	}
+	some := deserializer[id](t, r, "")
+	for want, payload := range map[int64][]byte{7: old, 8: recent} {
+		var got id
+		if err := some.Decode(ctx, "orders", payload, &got); err != nil || got.ID != want {
+			t.Errorf("a struct with one field: %+v, %v", got, err)
+		}
+	}
 	// A reader that cannot be reconciled says so.
 	var none shopOrderV1
 	if err := deserializer[shopOrderV1](t, r, orderV1).Decode(ctx, "orders", recent, &none); err == nil || !strings.Contains(err.Error(), "long cannot be read as int") {
