@@ -55,6 +55,7 @@ func (b *Broker) Faults(v Viewer) []Fault {
 			if err := p.offline(); err != nil {
 				out = append(out, b.offlineFault(p, err))
 			}
+			out = append(out, gapFaults(p)...)
 		}
 	}
 	for _, f := range b.troubles.now(b.opts.Now()) {
@@ -90,6 +91,39 @@ func (b *Broker) offlineFault(p *Partition, err error) Fault {
 		f.Kind = FaultDamaged
 	}
 	return f
+}
+
+// gapFaults tells of the segments that were gone when a log was opened, as long as the
+// log begins before them: the rest of it is served.
+func gapFaults(p *Partition) []Fault {
+	if p.log == nil {
+		return nil
+	}
+	gaps := p.log.Recovered().Gaps
+	if len(gaps) == 0 {
+		return nil
+	}
+	start := p.log.StartOffset()
+	missing, first, end := 0, commitlog.Gap{}, int64(0)
+	for _, g := range gaps {
+		if g.EndOffset <= start {
+			continue
+		}
+		if missing == 0 {
+			first = g
+		}
+		missing++
+		end = max(end, g.EndOffset)
+	}
+	if missing == 0 {
+		return nil
+	}
+	what := fmt.Sprintf("offsets %d to %d are missing: the segment that held them is gone; the rest of the log is served", first.FirstOffset, first.EndOffset-1)
+	if missing > 1 {
+		what += fmt.Sprintf("; and so in %d more places, up to offset %d", missing-1, end-1)
+	}
+	return []Fault{{Kind: FaultDamaged, Topic: p.topic, Partition: p.index, What: what,
+		Remedy: fmt.Sprintf("stop, and restore the partition's folder from a copy, if these records are needed; if not, deleting the records before offset %d ends this", end)}}
 }
 
 var remedies = map[FaultKind]string{

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/dovetail-dev/dovetail/broker/internal/vfs"
 )
@@ -162,5 +163,88 @@ func TestFaultsAreForWhoeverMaySeeThem(t *testing.T) {
 	}
 	if got := b.Faults(Viewer{Principal: "User:ann"}); len(got) != 1 || got[0].Kind != FaultDeadLetters {
 		t.Errorf("ann sees %+v", got)
+	}
+}
+
+// TestAMissingSegmentIsAFault as long as the log begins before it, and the rest of the
+// log is served.
+func TestAMissingSegmentIsAFault(t *testing.T) {
+	for _, emptied := range []bool{false, true} {
+		dir := filepath.Join(t.TempDir(), "data")
+		registry := prometheus.NewRegistry()
+		b := startBroker(t, func(o *Options) { o.DataDir = dir })
+		createTopic(t, b, "t", 1, map[string]string{"segment.bytes": "1048576"})
+		c := dialRaw(t, b)
+		value := strings.Repeat("v", 700_000) // one in each segment
+		for range 4 {
+			if out := produceOne(c, "t", value); out.ErrorCode != 0 {
+				t.Fatalf("%+v", out)
+			}
+		}
+		if err := b.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(dir, "t-0", "00000000000000000001.log")
+		err := os.Remove(file)
+		if emptied && err == nil {
+			err = os.WriteFile(file, nil, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		b = startBroker(t, func(o *Options) { o.DataDir, o.Metrics = dir, registry })
+		faults := b.Faults(Viewer{})
+		if len(faults) != 1 || faults[0].Kind != FaultDamaged || faults[0].Topic != "t" || !strings.Contains(faults[0].What, "offsets 1 to 1 are missing") || !strings.Contains(faults[0].Remedy, "before offset 2") {
+			t.Fatalf("emptied %v: %+v", emptied, faults)
+		}
+		if got := gauges(t, registry, "dovetail_broker_faults"); got["log-damaged"] != 1 {
+			t.Errorf("%v", got)
+		}
+		for i, r := range consume(t, b, "t", 3) {
+			if want := []int64{0, 2, 3}[i]; r.Offset != want {
+				t.Errorf("record %d has offset %d, want %d", i, r.Offset, want)
+			}
+		}
+		if _, err := b.topics.byName("t").partition(0).log.DeleteRecordsBefore(2); err != nil {
+			t.Fatal(err)
+		}
+		if faults := b.Faults(Viewer{}); len(faults) != 0 {
+			t.Errorf("of what was deleted: %+v", faults)
+		}
+	}
+}
+
+// TestAWrongBaseOffsetThatAFetchMeetsIsAFault and is answered as damage, not by nothing.
+func TestAWrongBaseOffsetThatAFetchMeetsIsAFault(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	b := startBroker(t, func(o *Options) { o.DataDir = dir })
+	createTopic(t, b, "t", 1, map[string]string{"segment.bytes": "1048576"})
+	c := dialRaw(t, b)
+	for range 3 {
+		if out := produceOne(c, "t", strings.Repeat("v", 700_000)); out.ErrorCode != 0 {
+			t.Fatalf("%+v", out)
+		}
+	}
+	if err := b.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "t-0", "00000000000000000001.log"), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt([]byte{0, 0, 4}, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b = startBroker(t, func(o *Options) { o.DataDir = dir })
+	client := newClient(t, b, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{"t": {0: kgo.NewOffset().At(1)}}), kgo.KeepRetryableFetchErrors())
+	fetches := client.PollFetches(t.Context())
+	if err := fetches.Err(); !errors.Is(err, kerr.KafkaStorageError) || len(fetches.Records()) > 0 {
+		t.Errorf("%v, %d records", err, len(fetches.Records()))
+	}
+	if faults := b.Faults(Viewer{}); len(faults) != 1 || faults[0].Kind != FaultDamaged || !strings.Contains(faults[0].What, "00000000000000000001.log") {
+		t.Errorf("%+v", faults)
 	}
 }

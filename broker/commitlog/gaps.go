@@ -9,7 +9,8 @@ import (
 )
 
 // Gap is a range of offsets that no segment of a log holds, though neither retention
-// nor compaction removed them: somebody or something removed the files.
+// nor compaction removed them: somebody or something removed the files, or emptied
+// them. The log is served with the hole; whoever opens it tells of it.
 type Gap struct {
 	FirstOffset int64
 	EndOffset   int64 // exclusive

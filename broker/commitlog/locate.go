@@ -1,6 +1,7 @@
 package commitlog
 
 import (
+	"math"
 	"os"
 
 	"github.com/dovetail-dev/dovetail/broker/internal/vfs"
@@ -54,15 +55,17 @@ func (l *Log) Locate(o ReadOptions) (r FileRef, ok bool) {
 		l.mu.RUnlock()
 		return r, false
 	}
-	i := segmentOf(l.segments, o.Offset)
+	i, end := segmentOf(l.segments, o.Offset), int64(math.MaxInt64)
 	s := l.segments[i]
 	s.acquire()
 	if i+1 == len(l.segments) {
 		l.tail.wanted()
+	} else {
+		end = l.segments[i+1].base
 	}
 	l.mu.RUnlock()
 	r.s = s
-	if !l.locate(&r, o, limit) {
+	if !l.locate(&r, o, limit, end) {
 		r.Release()
 		return r, false
 	}
@@ -70,9 +73,9 @@ func (l *Log) Locate(o ReadOptions) (r FileRef, ok bool) {
 	return r, true
 }
 
-// locate walks the headers in r's segment. It says no to everything that is not as it
+// locate walks the headers in r's segment, behind which the next begins at next. It says no to everything that is not as it
 // should be: Read knows what to make of that.
-func (l *Log) locate(r *FileRef, o ReadOptions, limit int64) bool {
+func (l *Log) locate(r *FileRef, o ReadOptions, limit, next int64) bool {
 	s := r.s
 	f, err := s.open()
 	if err != nil {
@@ -87,7 +90,7 @@ func (l *Log) locate(r *FileRef, o ReadOptions, limit int64) bool {
 			return false
 		}
 	}
-	end, last := s.sizeBytes.Load(), s.base-1
+	end, order := s.sizeBytes.Load(), s.orderAt(pos, o.Offset, exact, next, l.holes)
 	if end-pos < leastLocated {
 		return false
 	}
@@ -98,10 +101,17 @@ func (l *Log) locate(r *FileRef, o ReadOptions, limit int64) bool {
 	defer headers.done()
 	for pos+record.HeaderBytes <= end {
 		header, size, err := headers.at(pos)
-		if err != nil || size > end-pos || header.BaseOffset() <= last || header.LastOffsetDelta() < 0 {
+		if err != nil || size > end-pos {
 			return false
 		}
-		last = header.LastOffset()
+		sure := order.sure
+		if order.take(header) != nil {
+			if sure && r.Bytes > 0 {
+				break
+			}
+			return false
+		}
+		last := header.LastOffset()
 		if last >= limit {
 			break
 		}

@@ -16,6 +16,29 @@ type batchOrder struct {
 	// dense: nothing was ever taken out of the segment but holes.
 	dense bool
 	holes []Gap
+	// open: the batch to come is where an index has led to, and next is too low.
+	open bool
+	// sure: what was taken stands where it must; else what follows may show that not.
+	sure bool
+}
+
+// orderAt is the order of the batches from pos on, where a read begins that looks for
+// the offset; exact if a batch that ends before it ends at pos.
+func (s *segment) orderAt(pos, offset int64, exact bool, end int64, holes []Gap) batchOrder {
+	o := batchOrder{next: s.base, end: end, dense: s.dense, holes: holes, open: pos > 0 && !exact}
+	if exact {
+		o.next = max(offset, s.base)
+	}
+	return o
+}
+
+// checkEnd checks that there is nothing to read from an offset on where the segment
+// ends, or, in the active one, where the limit of a read is.
+func (o *batchOrder) checkEnd(from, end int64, isActive bool) error {
+	if g := (Gap{from, end}); (o.dense || isActive) && from < end && !covered(g, o.holes) {
+		return &record.Error{Cause: errMisplaced, Record: -1, Detail: fmt.Sprintf("no batch holds the offsets %d to %d", from, end-1)}
+	}
+	return nil
 }
 
 // errMisplaced is what the faults of a batch are that stands at offsets where it cannot.
@@ -35,10 +58,10 @@ func (o *batchOrder) take(b record.Batch) error {
 		if o.end == math.MaxInt64 {
 			detail = fmt.Sprintf("base offset %d", base)
 		}
-	case o.dense && base > o.next && !covered(Gap{o.next, base}, o.holes):
+	case o.dense && !o.open && base > o.next && !covered(Gap{o.next, base}, o.holes):
 		detail = fmt.Sprintf("base offset %d where %d must stand", base, o.next)
 	default:
-		o.next = base + delta + 1
+		o.next, o.sure, o.open = base+delta+1, o.dense && !o.open, false
 		return nil
 	}
 	return &record.Error{Cause: errMisplaced, Record: -1, Detail: detail}

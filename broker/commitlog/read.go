@@ -2,7 +2,6 @@ package commitlog
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"math"
 	"path/filepath"
@@ -117,7 +116,7 @@ func (l *Log) Read(o ReadOptions) (ReadResult, error) {
 		l.tail.wanted()
 		l.mu.RUnlock()
 		r.chunk = c
-		_, err := r.cut(o, limit, skipBefore(p, o.Offset))
+		_, err := r.cut(o, limit, skipBefore(p, o.Offset), nil)
 		if err == nil && o.UpTo == UpToLastStable && len(r.Records) > 0 {
 			r.Aborted, err = l.AbortedTransactions(o.Offset, r.NextOffset)
 		}
@@ -146,12 +145,16 @@ func (l *Log) readFiles(r *ReadResult, o ReadOptions, limit int64) error {
 		if s == nil {
 			return &Error{Code: CodeStorage, Message: "read", Cause: ErrClosed}
 		}
-		p, pos, err := l.readSegment(s, r, o)
+		p, pos, order, err := l.readSegment(s, r, o, next)
+		if err == nil && len(p) == 0 {
+			err = l.readFault(s, o.Offset, pos, order.checkEnd(max(from, s.base), min(next, limit), isActive))
+		}
 		if err == nil && len(p) > 0 {
 			var used int
-			if used, err = r.cut(o, limit, p); used > 0 {
+			if used, err = r.cut(o, limit, p, &order); used > 0 {
 				l.cursors.move(s, o.Offset, r.NextOffset, pos+int64(used))
 			}
+			err = l.readFault(s, r.NextOffset, pos+int64(used), err)
 			if err == nil && o.UpTo == UpToLastStable && used > 0 {
 				r.Aborted, err = l.AbortedTransactions(o.Offset, r.NextOffset)
 			}
@@ -187,28 +190,33 @@ func (l *Log) acquireSegment(offset int64) (s *segment, next int64, isActive boo
 }
 
 // readSegment reads into r's buffer and returns the bytes from the first batch that
-// ends behind the offset on, and their position; none if there is no such batch.
-func (l *Log) readSegment(s *segment, r *ReadResult, o ReadOptions) ([]byte, int64, error) {
+// ends behind the offset on, their position, and the order of what follows that batch;
+// no bytes if there is no such batch. The next segment begins at end.
+func (l *Log) readSegment(s *segment, r *ReadResult, o ReadOptions, end int64) ([]byte, int64, batchOrder, error) {
 	pos, exact := l.cursors.get(s, o.Offset)
 	if !exact {
 		var err error
 		if pos, err = s.offsets.lookup(o.Offset); err != nil {
-			return nil, 0, storage("read "+filepath.Base(s.path(indexSuffix)), err)
+			return nil, 0, batchOrder{}, storage("read "+filepath.Base(s.path(indexSuffix)), err)
 		}
 	}
-	p, at, err := s.readFrom(pos, r, o)
+	order := s.orderAt(pos, o.Offset, exact, end, l.holes)
+	p, at, err := s.readFrom(pos, r, o, &order)
 	if err == nil && pos > 0 && !exact && at == pos && (len(p) < record.HeaderBytes || record.Batch(p).BaseOffset() > o.Offset) {
 		err = errWrongIndex // what was looked for may stand before
 	}
 	if err == nil || pos == 0 {
-		return p, at, l.readFault(s, o.Offset, at, err)
+		return p, at, order, l.readFault(s, o.Offset, at, err)
 	}
 	// The index may be wrong: the log is what counts.
-	if p, at, retryErr := s.readFrom(0, r, o); retryErr == nil {
+	order = s.orderAt(0, o.Offset, false, end, l.holes)
+	if p, at, retryErr := s.readFrom(0, r, o, &order); retryErr == nil {
 		l.logger.Warn("offset index is wrong", "topic", l.options.Topic, "partition", l.options.Partition, "file", filepath.Base(s.path(indexSuffix)), "offset", o.Offset, "position", pos, "error", err)
-		return p, at, nil
+		return p, at, order, nil
+	} else if isMisplaced(retryErr) {
+		return nil, 0, order, l.readFault(s, o.Offset, at, retryErr)
 	}
-	return nil, 0, l.readFault(s, o.Offset, at, err)
+	return nil, 0, order, l.readFault(s, o.Offset, at, err)
 }
 
 var errWrongIndex = &record.Error{Cause: record.ErrLength, Record: -1, Detail: "no batch at or below the offset stands where the index says"}
@@ -224,8 +232,8 @@ func (l *Log) readFault(s *segment, offset, pos int64, err error) error {
 	return storage("read "+filepath.Base(s.path(logSuffix)), err)
 }
 
-// readFrom looks for the offset from pos on.
-func (s *segment) readFrom(pos int64, r *ReadResult, o ReadOptions) ([]byte, int64, error) {
+// readFrom looks for the offset from pos on. The batch found is taken by the order.
+func (s *segment) readFrom(pos int64, r *ReadResult, o ReadOptions, order *batchOrder) ([]byte, int64, error) {
 	f, err := s.open()
 	if err != nil {
 		return nil, pos, err
@@ -246,12 +254,15 @@ func (s *segment) readFrom(pos int64, r *ReadResult, o ReadOptions) ([]byte, int
 				return nil, pos, err
 			}
 			b := record.Batch(p)
-			if b.BaseOffset() < s.base || b.LastOffsetDelta() < 0 {
-				return nil, pos, &record.Error{Cause: record.ErrLength, Record: -1, Detail: fmt.Sprintf("a batch of offsets %d to %d in the segment from %d", b.BaseOffset(), b.LastOffset(), s.base)}
+			if err := order.take(b); err != nil {
+				return nil, pos, err
+			}
+			if left := s.sizeBytes.Load() - pos; int64(size) > left {
+				return nil, pos, &record.Error{Cause: record.ErrTruncated, Record: -1, Detail: "the file ends inside a batch"}
 			}
 			if b.LastOffset() >= o.Offset {
 				if size > len(p) && (o.MinOneBatch || size <= o.MaxBytes) {
-					if p, err = r.fill(f, pos, int64(max(size, want))); err != nil {
+					if p, err = r.fill(f, pos, min(s.sizeBytes.Load()-pos, int64(max(size, want)))); err != nil {
 						return nil, pos, err
 					}
 				}
@@ -294,8 +305,8 @@ func skipBefore(p []byte, offset int64) []byte {
 }
 
 // cut takes the whole batches of p that lie below limit and fit MaxBytes, and
-// returns how many bytes they are.
-func (r *ReadResult) cut(o ReadOptions, limit int64, p []byte) (int, error) {
+// returns how many bytes they are. order, if not nil, has taken the first.
+func (r *ReadResult) cut(o ReadOptions, limit int64, p []byte, order *batchOrder) (int, error) {
 	used := 0
 	for len(p)-used >= record.HeaderBytes {
 		rest := p[used:]
@@ -307,6 +318,14 @@ func (r *ReadResult) cut(o ReadOptions, limit int64, p []byte) (int, error) {
 			return 0, err
 		}
 		b := record.Batch(rest)
+		if used > 0 && order != nil {
+			was := order.sure
+			if err := order.take(b); err != nil && was {
+				break // the next read meets it
+			} else if err != nil {
+				return 0, err
+			}
+		}
 		if b.LastOffset() >= limit || size > len(rest) {
 			break
 		}
