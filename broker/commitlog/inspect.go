@@ -35,7 +35,7 @@ const (
 
 // Inspect reads all files of a log that is not open and says what is wrong with
 // them. It changes nothing. A folder that is missing is an empty one. In each segment it stops at the first fault. Of o it uses
-// FS, Dir, RecoveryPoint, LogStartOffset, Config.Compact and Config.MaxUncompressedBytes. The error is for files that
+// FS, Dir, TopicID, RecoveryPoint, LogStartOffset, Config.Compact and Config.MaxUncompressedBytes. The error is for files that
 // cannot be read at all.
 func Inspect(o Options) ([]Finding, error) {
 	o.setDefaults()
@@ -130,7 +130,10 @@ func inspectSmall(o Options, name string) ([]Finding, error) {
 	case name == sealsFile:
 		_, err = readSeals(o.FS, o.Dir)
 	case name == partitionFile:
-		_, err = ReadTopicID(o.FS, o.Dir)
+		var id [16]byte
+		if id, err = ReadTopicID(o.FS, o.Dir); err == nil {
+			err = o.compareTopicID(id)
+		}
 		f.Remedy, f.Harmless = "restore it from a copy, or remove it if the folder is this topic's: it is written anew", false
 	}
 	if err == nil {

@@ -153,7 +153,12 @@ func (l *Log) checkTopicID(names []string) error {
 	if err != nil {
 		return fmt.Errorf("%w; if the folder is this topic's, remove the file, and it is written anew", err)
 	}
-	if found != id {
+	return l.options.compareTopicID(found)
+}
+
+// compareTopicID says what it means if the folder is another topic's.
+func (o *Options) compareTopicID(found [16]byte) error {
+	if id := o.TopicID; found != id && id != ([16]byte{}) {
 		return fmt.Errorf("the folder belongs to topic ID %x, not %x: either metadata.log was lost or replaced, and the topic made anew: stop, and restore metadata.log from a copy; or a topic of this name was deleted before: move the folder away, if nobody needs its records; or only %s has changed, and its records are this topic's: remove the file, and it is written anew", found, id, partitionFile)
 	}
 	return nil

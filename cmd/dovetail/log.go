@@ -267,6 +267,9 @@ func (l *logCommand) each(names []string, unlocked io.Writer, note func(logFindi
 		config.Compact = d.mayCompact(key.Topic)
 		o := commitlog.Options{Dir: filepath.Join(l.dataDir, name), Topic: key.Topic, Partition: key.Partition, Config: config,
 			RecoveryPoint: d.points[key], LogStartOffset: d.starts[key], Logger: slog.New(slog.DiscardHandler)}
+		if t := d.topics[key.Topic]; t != nil {
+			o.TopicID = t.ID
+		}
 		if err := f(name, o); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}

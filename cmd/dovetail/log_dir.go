@@ -105,7 +105,11 @@ func (d *dataDir) inspect(names []string, note func(logFinding)) {
 	if f.Fault != "" {
 		note(logFinding{"", f})
 	}
-	if _, err := os.Stat(filepath.Join(d.path, commitlog.MetaPropertiesFile)); errors.Is(err, fs.ErrNotExist) {
+	d.inspectStrays(names, note)
+	if _, err := commitlog.ReadMetaProperties(nil, d.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		note(logFinding{"", commitlog.Finding{File: commitlog.MetaPropertiesFile, Pos: -1, Offset: -1, Fault: err.Error(),
+			Remedy: "restore the file from a copy, or write it anew with the lines version=1, cluster.id, node.id and directory.id: the broker does not start with it"}})
+	} else if err != nil {
 		note(logFinding{"", commitlog.Finding{File: commitlog.MetaPropertiesFile, Pos: -1, Offset: -1, Fault: "the file with the cluster's ID is missing",
 			Remedy: "restore it from a copy; without it, the next start makes a new cluster ID"}})
 	}
@@ -121,6 +125,32 @@ func (d *dataDir) inspect(names []string, note func(logFinding)) {
 		note(logFinding{name, commitlog.Finding{Pos: -1, Offset: -1, Fault: "the folder is missing, though " + metadataLog + " lists the partition",
 			Remedy: "restore it from a copy if there were records in it; the next start makes an empty one"}})
 	}
+}
+
+// inspectStrays tells note of the folders of partitions, those that are named or any,
+// that the metadata log does not list. A folder beyond a topic's partitions may be what
+// a crash left of adding one, if there is nothing in it.
+func (d *dataDir) inspectStrays(names []string, note func(logFinding)) {
+	if d.err != nil {
+		return // which says more
+	}
+	for _, name := range d.logs {
+		key, _ := parsePartitionDir(name)
+		t := d.topics[key.Topic]
+		if len(names) > 0 && !slices.Contains(names, name) || t != nil && (key.Partition < t.Partitions || !d.hasRecords(name)) {
+			continue
+		}
+		note(logFinding{name, commitlog.Finding{Pos: -1, Offset: -1, Fault: "no entry of " + metadataLog + " names the partition that this folder is of",
+			Remedy: "restore " + metadataLog + " from a copy if topics are missing, or move the folder away if nobody needs it; the broker leaves it alone"}})
+	}
+}
+
+func (d *dataDir) hasRecords(name string) bool {
+	entries, _ := os.ReadDir(filepath.Join(d.path, name))
+	return slices.ContainsFunc(entries, func(e os.DirEntry) bool {
+		info, err := e.Info()
+		return err == nil && strings.HasSuffix(e.Name(), ".log") && info.Size() > 0
+	})
 }
 
 // mayCompact reports whether compaction may have taken records out of a topic's logs.

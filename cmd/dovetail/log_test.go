@@ -81,3 +81,40 @@ func TestLogCheckGoesOnWithADamagedCheckpoint(t *testing.T) {
 		t.Errorf("%q, %v", stdout, err)
 	}
 }
+
+// TestLogCheckFindsWhatAStartRefusesOrWarnsOf in the files that name topics and cluster.
+func TestLogCheckFindsWhatAStartRefusesOrWarnsOf(t *testing.T) {
+	emptied := func([]byte) []byte { return nil }
+	for name, d := range map[string]struct {
+		file   string
+		change func([]byte) []byte
+		says   string
+	}{
+		"another topic's ID":        {"_state-0/partition.metadata", func([]byte) []byte { return []byte("version: 0\ntopic_id: AQIDAAAAAAAAAAAAAAAAAA") }, "belongs to topic ID 010203"},
+		"meta.properties emptied":   {"meta.properties", emptied, "version \"\""},
+		"meta.properties zeroed":    {"meta.properties", func(p []byte) []byte { return make([]byte, len(p)) }, "meta.properties"},
+		"meta.properties cut":       {"meta.properties", func(p []byte) []byte { return p[:bytes.Index(p, []byte("node.id"))] }, "node.id"},
+		"metadata.log emptied":      {"metadata.log", emptied, "_state-0: no entry of metadata.log names"},
+		"metadata.log cut in entry": {"metadata.log", func(p []byte) []byte { return p[:10] }, "_state-0: no entry of metadata.log names"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := stoppedDataDir(t)
+			path := filepath.Join(dir, d.file)
+			content, err := os.ReadFile(path)
+			if err == nil {
+				err = os.WriteFile(path, d.change(content), 0o644)
+			}
+			if err == nil { // as after a kill
+				err = os.Remove(filepath.Join(dir, ".kafka_cleanshutdown"))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			stdout, _, err := runLog(broker.LockDataDir, "check", "--data-dir", dir)
+			var status exitStatus
+			if !errors.As(err, &status) || status.code != 1 || !strings.Contains(stdout, d.says) || !strings.Contains(stdout, "remedy: ") {
+				t.Errorf("%q, %v", stdout, err)
+			}
+		})
+	}
+}
